@@ -1,0 +1,198 @@
+import type { BatchView, Cursor } from './backend.js'
+import type { Hint } from './channel.js'
+import type { Client } from './client.js'
+import { IndexSet, PartTable, type Spot } from './part-table.js'
+import type { Stage } from './plan/records.js'
+import { onward } from './plan/stages.js'
+import { type Interval, type Lane, type Position, parseId, type Result } from './task.js'
+
+/** An item of a batch that has ended, and where its result lies. */
+export interface Found {
+  index: number
+  lane: Lane
+  position: Position
+  /** Of its last task; undefined: a filter left the item out. */
+  result: Result | undefined
+}
+
+/** An item at a stage, and the position of that task. */
+type Place = Spot & { lane: Lane; position: Position }
+
+/** More hints than this are one hint to look everywhere. */
+const HINTS = 1_000
+/** Records (of up to 256 results) and parts in one read. */
+const RESULTS_PAGE = 32
+const PARTS_PAGE = 256
+
+/**
+ * Finds what has ended of a batch, each item once. It keeps positions and bits, no values. Hints narrow down where to
+ * look; without them it looks at everything not seen yet.
+ */
+export class BatchReader {
+  readonly #client: Client
+  readonly #id: string
+  readonly #stages: readonly Stage[]
+  readonly #table: PartTable
+  readonly #ended = new IndexSet()
+  /** Where to look next; undefined: everywhere. */
+  #dirty: Interval[] | undefined
+  /** Reading the parts took more than a page, as it does while an early item keeps the others waiting: polls only. */
+  #slowParts = false
+
+  constructor(client: Client, view: BatchView) {
+    this.#client = client
+    this.#id = view.id
+    this.#stages = view.stages ?? []
+    this.#table = new PartTable(Math.max(1, this.#stages.length))
+  }
+
+  /** How many items were found so far. */
+  get count(): number {
+    return this.#ended.size
+  }
+
+  /** Notes what a hint says of where to look. Returns whether it concerns this batch. */
+  hear(hint: Hint): boolean {
+    if (hint.type === 'changed') {
+      this.lookEverywhere()
+      return true
+    }
+    if (hint.type !== 'ended') return false
+    const known = hint.batches.includes(this.#id)
+    let concerned = known
+    for (let i = 0; i + 2 < hint.intervals.length; i += 3) {
+      const [lane = 0, from = 0, to = 0] = hint.intervals.slice(i, i + 3)
+      const interval = { lane, from, to }
+      if (!known && !this.#table.holds(interval)) continue
+      this.#dirty?.push(interval)
+      concerned = true
+    }
+    if (this.#dirty && this.#dirty.length > HINTS) this.lookEverywhere()
+    return concerned
+  }
+
+  /** Whether the next look is at everything. */
+  get looksEverywhere(): boolean {
+    return this.#dirty === undefined
+  }
+
+  lookEverywhere(): void {
+    this.#dirty = undefined
+    this.#slowParts = false
+  }
+
+  /** What has ended since the last time. `view` must have been read after the hints came. */
+  async *fresh(view: BatchView): AsyncGenerator<Found, void, undefined> {
+    const dirty = this.#dirty
+    this.#dirty = []
+    if (this.#table.known(0) < view.total || this.#stages.length > 1) await this.#readParts(view.total)
+    const gaps = dirty ? dirty.flatMap((interval) => this.#table.gapsIn(interval)) : this.#table.gaps()
+    for (const gap of gaps) {
+      for await (const results of this.#pages(gap)) yield* await this.#judge(results)
+    }
+  }
+
+  /** Reads results again that were found before, in order of position. Those that are no more there are undone. */
+  async *again(stretch: Interval): AsyncGenerator<Found, void, undefined> {
+    let next = stretch.from
+    for await (const results of this.#pages(stretch)) {
+      const spots = results.map((result) => this.#spotOf(result))
+      for (const found of await this.#finish(results, spots)) {
+        while (next < found.position) this.#undo(stretch.lane, next++)
+        next++
+        yield found
+      }
+    }
+    while (next < stretch.to) this.#undo(stretch.lane, next++)
+  }
+
+  /** Its task was retried in the meantime: it is yet to end. */
+  #undo(lane: Lane, position: Position): void {
+    const spot = this.#table.locate(lane, position)
+    if (!spot) return
+    this.#ended.delete(spot.index)
+    this.#table.unsee(spot.index)
+    this.lookEverywhere()
+  }
+
+  async *#pages(interval: Interval): AsyncGenerator<Result[], void, undefined> {
+    let cursor: Cursor | undefined
+    do {
+      this.#client.check()
+      const page = await this.#client.backend.read('ended', { ...interval, limit: RESULTS_PAGE }, cursor)
+      if (page.items.length > 0) yield page.items
+      cursor = page.next
+    } while (cursor !== undefined)
+  }
+
+  async #readParts(total: number): Promise<void> {
+    if (this.#slowParts) return
+    for (let stage = 0; stage < Math.max(1, this.#stages.length); stage++) {
+      const of = this.#stages[stage]
+      if (of && 'field' in of) continue
+      const start = this.#table.floor(stage, (index) => this.#ended.has(index), total)
+      let cursor: Cursor | undefined
+      let pages = 0
+      do {
+        this.#client.check()
+        const query = { batch: this.#id, stage, start, limit: PARTS_PAGE }
+        const page = await this.#client.backend.read('parts', query, cursor)
+        for (const mark of page.items) this.#table.add(mark)
+        cursor = page.next
+        pages++
+      } while (cursor !== undefined)
+      if (pages > 1 && stage > 0) this.#slowParts = true
+    }
+  }
+
+  #spotOf(result: Result): Place | undefined {
+    const place = parseId(result.id)
+    const spot = place && this.#table.locate(place.lane, place.position)
+    return place && spot && { ...spot, lane: place.lane, position: place.position }
+  }
+
+  /** Of these results, those in which an item ended that was not found before. */
+  async #judge(results: readonly Result[]): Promise<Found[]> {
+    const spots = results.map((result) => {
+      const spot = this.#spotOf(result)
+      return spot && this.#table.see(spot) ? spot : undefined
+    })
+    return (await this.#finish(results, spots)).filter(({ index }) => this.#ended.add(index))
+  }
+
+  /** What became of the items: of those that go on to another stage, nothing yet. */
+  async #finish(results: readonly Result[], spots: readonly (Place | undefined)[]): Promise<Found[]> {
+    const inputs = await this.#inputsOf(results, spots)
+    return results.flatMap((result, i): Found[] => {
+      const spot = spots[i]
+      if (!spot) return []
+      const { stage, index, lane, position } = spot
+      const found = { index, lane, position }
+      if (result.status !== 'completed' || this.#stages.length === 0) return [{ ...found, result }]
+      const judged = this.#stages[stage]?.kind === 'filter'
+      if (judged && result.value !== true) return [{ ...found, result: undefined }]
+      if (judged && !inputs.has(result)) return []
+      const item = judged ? inputs.get(result) : result.value
+      const next = onward(this.#stages, stage, item)
+      if (next.to === 'stage') return []
+      return [{ ...found, result: next.to === 'end' ? { ...result, value: item } : undefined }]
+    })
+  }
+
+  /** Filters pass on what they were given: the inputs of those tasks that returned true and may be the item's last. */
+  async #inputsOf(results: readonly Result[], spots: readonly (Place | undefined)[]): Promise<Map<Result, unknown>> {
+    const kept = results.filter((result, i) => {
+      const stage = spots[i]?.stage
+      if (stage === undefined || this.#stages[stage]?.kind !== 'filter') return false
+      const following = this.#stages[stage + 1]
+      return result.status === 'completed' && result.value === true && (!following || 'field' in following)
+    })
+    const views = kept.length > 0 ? await this.#client.backend.get(kept.map(({ id }) => id)) : []
+    const inputs = new Map<Result, unknown>()
+    kept.forEach((result, i) => {
+      const view = views[i]
+      if (view) inputs.set(result, view.input)
+    })
+    return inputs
+  }
+}

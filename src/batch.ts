@@ -1,0 +1,174 @@
+import type { BatchView } from './backend.js'
+import { BatchReader, type Found } from './batch-reader.js'
+import type { Hint } from './channel.js'
+import type { Client } from './client.js'
+import { Doorbell } from './doorbell.js'
+import { BatchNotFoundError, InvalidOptionError, TimeoutError } from './errors.js'
+import { inInputOrder } from './input-order.js'
+import { type CancelOptions, checkTimeout, reasonOf } from './options.js'
+import { type BatchProgress, progressOf } from './progress.js'
+import type { Result } from './task.js'
+import { typed } from './typed.js'
+import type { WaitOptions } from './waiting.js'
+
+/** How a task of a batch ended, and the index of its input. */
+export type BatchResult<Output = unknown> = Result<Output> & { index: number }
+
+export interface ResultsOptions {
+  /** `'ended'` (default): as they end. `'input'`: in input order. */
+  order?: 'ended' | 'input'
+  /** Aborting it ends the iteration with its reason. The batch goes on. */
+  signal?: AbortSignal
+}
+
+export interface CollectOptions extends WaitOptions {
+  /** Told whenever the batch has moved on. */
+  onProgress?: (progress: BatchProgress) => void
+}
+
+/** Tasks enqueued together and followed together. Stored: `queue.batch(id)` finds it again after a reload. */
+export class Batch<Output = unknown> {
+  readonly id: string
+  readonly #client: Client
+
+  /** @internal Applications get batches from a queue. */
+  constructor(id: string, client: Client) {
+    this.id = id
+    this.#client = client
+  }
+
+  /** One read, whatever the batch's size. Throws BatchNotFoundError once it is pruned. */
+  async progress(): Promise<BatchProgress> {
+    return progressOf(await this.#view(), this.#client.clock.now())
+  }
+
+  /** The progress now and whenever it moves, until the batch has ended. */
+  async *watch(options: { signal?: AbortSignal } = {}): AsyncGenerator<BatchProgress, void, undefined> {
+    yield* this.#watch(options.signal)
+  }
+
+  /**
+   * Each result once, as its task ends or in input order; those that ended before come first. Ends when every task has
+   * ended and the batch gets no more inputs. Failures are results, not errors.
+   * Throws BatchNotFoundError, ClosedError, StorageError, or the signal's reason.
+   */
+  async *results(options: ResultsOptions = {}): AsyncGenerator<BatchResult<Output>, void, undefined> {
+    const { order = 'ended', signal } = options
+    if (order !== 'ended' && order !== 'input') {
+      throw new InvalidOptionError('order', `order must be 'ended' or 'input', not ${JSON.stringify(order)}.`)
+    }
+    const reader = new BatchReader(this.#client, await this.#view())
+    const bell = new Doorbell(this.#client, (hint) => reader.hear(hint))
+    try {
+      const found = this.#found(reader, bell, signal)
+      for await (const { index, result } of order === 'input' ? inInputOrder(reader, found) : found) {
+        if (result) yield { ...typed<Output>(result), index }
+      }
+    } finally {
+      bell.close()
+    }
+  }
+
+  /**
+   * All results in input order, once the batch has ended. `timeout` in ms; default: as long as it takes. Past it, throws
+   * TimeoutError with the `results` so far; else like `results`.
+   */
+  async collect(options: CollectOptions = {}): Promise<BatchResult<Output>[]> {
+    const { signal, onProgress } = options
+    signal?.throwIfAborted()
+    const timeout = checkTimeout(options.timeout)
+    const late = new AbortController()
+    const stop = timeout ? this.#client.clock.timer(timeout, () => late.abort()) : () => {}
+    if (timeout === 0) late.abort()
+    try {
+      for await (const progress of this.#watch(signal, late.signal)) onProgress?.(progress)
+      return await this.#all(signal)
+    } catch (error) {
+      if (!late.signal.aborted || error !== late.signal.reason) throw error
+      const results = await this.#all(signal)
+      throw new TimeoutError(
+        `Batch ${this.id} has not ended within ${timeout} ms. It goes on; collect it later.`,
+        results,
+      )
+    } finally {
+      stop()
+    }
+  }
+
+  /** Cancels what waits or runs of it, and ends its input. Resolves with the number of tasks cancelled. */
+  async cancel(options: CancelOptions = {}): Promise<number> {
+    const now = this.#client.clock.now()
+    return this.#client.change({ type: 'cancel-batch', batch: this.id, now, ...reasonOf(options) })
+  }
+
+  /** It gets no more inputs: for batches made with `open: true`. */
+  async end(): Promise<void> {
+    await this.#client.change({ type: 'end-batch', batch: this.id, now: this.#client.clock.now() })
+  }
+
+  async #view(): Promise<BatchView> {
+    this.#client.check()
+    const view = await this.#client.backend.batch(this.id)
+    if (!view) throw new BatchNotFoundError(this.id)
+    return view
+  }
+
+  async *#watch(...signals: (AbortSignal | undefined)[]): AsyncGenerator<BatchProgress, void, undefined> {
+    let queue: string | undefined
+    const bell = new Doorbell(this.#client, (hint) => concerns(hint, this.id, queue))
+    try {
+      for (let before = '', polled = false; ; ) {
+        const view = await this.#view()
+        queue = view.queue
+        const after = JSON.stringify([view.total, view.done, view.open, view.endedAt])
+        if (after !== before) bell.hurry()
+        // Without a change the rate and what follows from it still do.
+        if (after !== before || polled) yield progressOf(view, this.#client.clock.now())
+        if (view.endedAt !== undefined) return
+        before = after
+        polled = !(await bell.wait(...signals))
+      }
+    } finally {
+      bell.close()
+    }
+  }
+
+  /** Everything that ends, until all has. */
+  async *#found(reader: BatchReader, bell: Doorbell, signal?: AbortSignal): AsyncGenerator<Found, void, undefined> {
+    for (let polled = false; ; ) {
+      signal?.throwIfAborted()
+      const view = await this.#view()
+      if (polled && view.done !== reader.count) reader.lookEverywhere()
+      const [before, everywhere] = [reader.count, reader.looksEverywhere]
+      for await (const found of reader.fresh(view)) {
+        signal?.throwIfAborted()
+        yield found
+      }
+      if (reader.count > before) bell.hurry()
+      if (!view.open && reader.count >= view.total) return
+      if (view.endedAt !== undefined) {
+        // What is missing after a look at everything was pruned, unless a retry has changed the batch since.
+        if (everywhere && (await this.#view()).endedAt !== undefined) return
+        reader.lookEverywhere()
+        continue
+      }
+      polled = !(await bell.wait(signal))
+    }
+  }
+
+  async #all(signal?: AbortSignal): Promise<BatchResult<Output>[]> {
+    const view = await this.#view()
+    const all: BatchResult<Output>[] = []
+    for await (const { index, result } of new BatchReader(this.#client, view).fresh(view)) {
+      signal?.throwIfAborted()
+      if (result) all.push({ ...typed<Output>(result), index })
+    }
+    return all.sort((a, b) => a.index - b.index)
+  }
+}
+
+/** Whether a hint may be about a batch's counts. */
+function concerns(hint: Hint, id: string, queue: string | undefined): boolean {
+  if (hint.type === 'ended') return hint.batches.includes(id)
+  return hint.type === 'changed' || (hint.type === 'added' && (queue === undefined || hint.queues.includes(queue)))
+}

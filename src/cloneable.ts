@@ -1,0 +1,209 @@
+import { InvalidInputError } from './errors.js'
+
+/** Where a value stops being cloneable: `.user.save`, and what is there. */
+interface Flaw {
+  path: string
+  what: string
+  cause?: unknown
+}
+
+/**
+ * Throws an InvalidInputError whose path leads to the first part of `value` that cannot be stored: functions, symbols,
+ * promises, weak collections, DOM nodes, shared memory, getters that throw … `root` is what the path begins with.
+ *
+ * Plain data is walked, which is several times faster than cloning it and names the path; everything else is given to
+ * structuredClone. A walk cannot see a Proxy (Vue's and MobX's reactive objects are Proxies): `cloneOf` can, and
+ * `whyUncloneable` explains one afterwards.
+ */
+export function assertCloneable(value: unknown, root: string): void {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) return
+  let flaw: Flaw | undefined
+  try {
+    flaw = walk(value, undefined)
+  } catch (cause) {
+    // Too deep for the stack; structured clone gives up there as well.
+    flaw = { path: '', what: 'nested too deeply', cause }
+  }
+  if (flaw) throw refusal(root, flaw)
+}
+
+/** A copy that nobody else can change. Throws like assertCloneable, and for Proxies too. */
+export function cloneOf<Value>(value: Value, root: string): Value {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) {
+    return value
+  }
+  assertCloneable(value, root) // structuredClone takes shared memory, which no storage does
+  try {
+    return structuredClone(value)
+  } catch (cause) {
+    throw refusal(root, blame(value, cause))
+  }
+}
+
+/** Explains a DataCloneError after the fact, whatever caused it; undefined if the value can be cloned. Slow. */
+export function whyUncloneable(value: unknown, root: string): InvalidInputError | undefined {
+  try {
+    cloneOf(value, root)
+    return undefined
+  } catch (error) {
+    return error instanceof InvalidInputError ? error : refusal(root, { path: '', what: 'not cloneable', cause: error })
+  }
+}
+
+function refusal(root: string, { path, what, cause }: Flaw): InvalidInputError {
+  return new InvalidInputError(
+    root + path,
+    `${root}${path} cannot be stored: it is ${what}. Use plain data, such as objects, arrays, dates, blobs and typed arrays.`,
+    cause === undefined ? undefined : { cause },
+  )
+}
+
+/** The seen objects are only collected once there is one inside another: most inputs are flat. */
+function walk(value: unknown, seen: Set<object> | undefined): Flaw | undefined {
+  if (value === null) return undefined
+  if (typeof value === 'function') return { path: '', what: 'a function' }
+  if (typeof value === 'symbol') return { path: '', what: 'a symbol' }
+  if (typeof value !== 'object' || seen?.has(value)) return undefined
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const item: unknown = value[i]
+      if (isSimple(item)) continue
+      seen = (seen ?? new Set()).add(value)
+      const flaw = walk(item, seen)
+      if (flaw) return { ...flaw, path: `[${i}]${flaw.path}` }
+    }
+    return undefined
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set())
+  for (const key of Object.keys(value)) {
+    let item: unknown
+    try {
+      item = Reflect.get(value, key)
+    } catch (cause) {
+      return { path: step(key), what: 'a getter that throws', cause }
+    }
+    if (isSimple(item)) continue
+    seen = (seen ?? new Set()).add(value)
+    const flaw = walk(item, seen)
+    if (flaw) return { ...flaw, path: step(key) + flaw.path }
+  }
+  return undefined
+}
+
+function isSimple(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
+}
+
+function exotic(value: object, seen: Set<object>): Flaw | undefined {
+  if (value instanceof Map) {
+    seen.add(value)
+    for (const [key, item] of value) {
+      const flaw = walk(key, seen) ?? walk(item, seen)
+      if (flaw) return { ...flaw, path: `.get(${isSimple(key) ? JSON.stringify(key) : '…'})${flaw.path}` }
+    }
+    return undefined
+  }
+  if (value instanceof Set) {
+    seen.add(value)
+    for (const item of value) {
+      const flaw = walk(item, seen)
+      if (flaw) return flaw
+    }
+    return undefined
+  }
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value
+  if (typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer) {
+    return { path: '', what: 'shared memory (a SharedArrayBuffer)' }
+  }
+  // A buffer may be large, so it is not copied to see whether it can be. An empty one may be detached, and copies fast.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) return undefined
+  if (value instanceof Date || value instanceof RegExp) return undefined
+  try {
+    structuredClone(value)
+    return undefined
+  } catch (cause) {
+    return blame(value, cause)
+  }
+}
+
+/** Follows a value that structured clone refused down to the part it refused. */
+function blame(value: unknown, cause: unknown): Flaw {
+  if (typeof value === 'function') return { path: '', what: 'a function' }
+  const tag = Object.prototype.toString.call(value).slice(8, -1)
+  const plain = tag === 'Object' || tag === 'Array'
+  if (plain && typeof value === 'object' && value !== null) {
+    for (const key of Object.keys(value)) {
+      let item: unknown
+      try {
+        item = Reflect.get(value, key)
+      } catch (thrown) {
+        return { path: step(key), what: 'a getter that throws', cause: thrown }
+      }
+      try {
+        structuredClone(item)
+      } catch (refused) {
+        const flaw = blame(item, refused)
+        return { ...flaw, path: (Array.isArray(value) ? `[${key}]` : step(key)) + flaw.path }
+      }
+    }
+  }
+  return { path: '', what: plain ? 'no plain object, probably a Proxy (give a copy of it)' : `a ${tag}`, cause }
+}
+
+function step(key: string): string {
+  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
+}
+
+/** How many parts of a value are looked at to judge its size. */
+const NODES = 64
+
+/**
+ * About how many bytes a cloneable value takes when stored: a byte a character, buffers and Blobs whole. Looks at 64 parts
+ * at most and takes the rest to be like those, so that it costs the same for every value.
+ */
+export function roughSize(value: unknown): number {
+  return sizeOf(value, NODES)
+}
+
+function sizeOf(value: unknown, nodes: number): number {
+  if (typeof value === 'string') return value.length + 2
+  if (typeof value !== 'object' || value === null) return typeof value === 'number' ? 8 : 2
+  // Items are mostly alike, fields are not: of an array fewer parts are looked at, so that each is looked into.
+  if (Array.isArray(value)) return 4 + sumOf(value.length, nodes, (i, share) => sizeOf(value[i], share), 4)
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return 8 + value.byteLength
+  if (typeof Blob !== 'undefined' && value instanceof Blob) return 32 + value.size
+  if (value instanceof Set || value instanceof Map) {
+    const items: unknown[] = first<unknown>(value, nodes)
+    return 4 + (sumOf(items.length, nodes, (i, share) => sizeOf(items[i], share), 4) * value.size) / (items.length || 1)
+  }
+  if (value instanceof Error) return 64 + value.message.length + (value.stack?.length ?? 0)
+  const keys = Object.keys(value)
+  return 4 + sumOf(keys.length, nodes, (i, share) => part(value, keys[i] ?? '', share))
+}
+
+function part(value: object, key: string, nodes: number): number {
+  return key.length + 2 + sizeOf(Reflect.get(value, key), nodes)
+}
+
+/** Sums the sizes of `count` parts from evenly spaced ones, which share the nodes that are left: at least `each`, if there are many. */
+function sumOf(count: number, nodes: number, size: (index: number, share: number) => number, each = 1): number {
+  if (count === 0) return 0
+  const left = nodes - 1
+  if (left < 1) return count * 8 // not looked into: taken for numbers
+  const looked = Math.min(count, Math.max(1, Math.floor(left / each)))
+  const share = Math.floor(left / looked)
+  const stride = count / looked
+  let sum = 0
+  for (let i = 0; i < looked; i++) sum += size(Math.floor(i * stride), share)
+  return sum * stride
+}
+
+function first<Item>(items: Iterable<Item>, count: number): Item[] {
+  const taken: Item[] = []
+  for (const item of items) {
+    if (taken.length >= count) break
+    taken.push(item)
+  }
+  return taken
+}

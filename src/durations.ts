@@ -1,0 +1,34 @@
+/** Weight of the newest duration in the mean: the last twenty or so count. */
+const WEIGHT = 0.1
+/** Attempts expected to take longer than this, in ms, are announced before they begin. */
+const LONG = 5
+
+/** How long the attempts of each handler take, as measured lately. */
+export class Durations {
+  readonly #means = new Map<string, { ms: number; samples: number }>()
+
+  /** `count` attempts that took `ms` each on average. */
+  add(name: string, ms: number, count = 1): void {
+    const known = this.#means.get(name)
+    if (!known) {
+      this.#means.set(name, { ms, samples: count })
+      return
+    }
+    known.ms += (ms - known.ms) * (1 - (1 - WEIGHT) ** count)
+    known.samples += count
+  }
+
+  /** In ms; undefined if none has ended yet. */
+  mean(name: string): number | undefined {
+    return this.#means.get(name)?.ms
+  }
+
+  samples(name: string): number {
+    return this.#means.get(name)?.samples ?? 0
+  }
+
+  /** True also for handlers that nothing is known of. */
+  isLong(name: string): boolean {
+    return (this.mean(name) ?? Number.POSITIVE_INFINITY) > LONG
+  }
+}

@@ -1,0 +1,146 @@
+import { onAbort } from './abort.js'
+import type { BatchView } from './backend.js'
+import { type Chunk, Chunker, type Inputs } from './chunks.js'
+import type { Client } from './client.js'
+import { whyUncloneable } from './cloneable.js'
+import { InvalidOptionError } from './errors.js'
+import { checkNumber, checkText } from './follow-up.js'
+import { checkKnown, type EnqueueOptions, enqueueOptions, taskTemplate } from './options.js'
+import type { Stage } from './plan/records.js'
+import { randomText } from './random.js'
+import { nextTurn } from './turn.js'
+
+export interface EnqueueManyOptions extends EnqueueOptions {
+  /**
+   * Id of the batch. With one of your own the call can be repeated after an interruption: inputs that were stored before
+   * are passed over. Default: a random one.
+   */
+  id?: string
+  /** Most tasks in a chunk; each is stored whole or not at all. Default 4,096, or about 4 MB. */
+  chunkSize?: number
+  /** The batch stays open after the last input, so that handlers can add to it, until `batch.end()`. Default false. */
+  open?: boolean
+  /** Told after every chunk how many inputs are stored, those of earlier calls included. */
+  onProgress?: (progress: { stored: number }) => void
+  /** Aborting it rejects with its reason. Chunks that are stored stay, and the batch stays open. */
+  signal?: AbortSignal
+}
+
+const known = [...enqueueOptions, 'id', 'chunkSize', 'open', 'onProgress', 'signal']
+const CHUNK_TASKS = 4_096
+const ID_LENGTH = 20
+
+/** Stores tasks chunk by chunk as one batch; of a pipeline, if there are stages. Resolves with the batch's id. */
+export async function enqueueMany(
+  client: Client,
+  name: string,
+  inputs: Inputs<unknown>,
+  options: EnqueueManyOptions,
+  stages?: Stage[],
+): Promise<string> {
+  client.check()
+  checkKnown('options', options, known)
+  const template = taskTemplate(name, options, client.clock.now())
+  const size = checkNumber('chunkSize', options.chunkSize ?? CHUNK_TASKS, 1, 100_000, true)
+  const id = options.id === undefined ? randomText(ID_LENGTH) : checkText('id', options.id)
+  options.signal?.throwIfAborted()
+  const chunker = new Chunker(inputs, size)
+  try {
+    const before = options.id === undefined ? undefined : await client.backend.batch(id)
+    if (before) checkSame(before, stages)
+    if (before && !before.open) {
+      chunker.stop()
+      return id
+    }
+    await storeAll({ client, chunker, template, id, stages, options, skip: before?.total ?? 0 })
+    return id
+  } catch (error) {
+    chunker.stop()
+    throw error
+  }
+}
+
+interface Import {
+  client: Client
+  chunker: Chunker
+  template: ReturnType<typeof taskTemplate>
+  id: string
+  stages: Stage[] | undefined
+  options: EnqueueManyOptions
+  /** Inputs that are stored already. */
+  skip: number
+}
+
+/** While one chunk is being committed, the next is collected. */
+async function storeAll(job: Import): Promise<void> {
+  const { client, chunker, options } = job
+  let next = collect(job)
+  for (;;) {
+    const taken = await next
+    if (!taken.ok) throw taken.error
+    const chunk = taken.value
+    const storing = store(job, chunk)
+    // Read what comes next only once the storage has been asked: collecting may take long and does not wait in between.
+    if (!chunk.last) next = collect(job)
+    const stored = await storing
+    if (!stored.ok) throw explained(chunk, stored.error)
+    client.added([job.template.queue])
+    if (stored.value.includes(undefined)) {
+      // Another import of the same batch is ahead of this one, or the batch was cancelled.
+      const view = await client.backend.batch(job.id)
+      if (view && !view.open) return chunker.stop()
+      job.skip = Math.max(job.skip, view?.total ?? 0)
+    }
+    options.onProgress?.({ stored: Math.max(job.skip, chunk.offset + chunk.inputs.length) })
+    if (chunk.last) return
+    await nextTurn()
+  }
+}
+
+/** A promise that is awaited late must not count as unhandled in the meantime. */
+type Settled<T> = { ok: true; value: T } | { ok: false; error: unknown }
+const settled = <T>(work: Promise<T>): Promise<Settled<T>> =>
+  work.then(
+    (value) => ({ ok: true, value }),
+    (error: unknown) => ({ ok: false, error }),
+  )
+
+function collect({ client, chunker, options, skip }: Import): Promise<Settled<Chunk>> {
+  return settled(
+    new Promise((resolve, reject) => {
+      const stop = onAbort([options.signal, client.closed], reject)
+      chunker.next(skip).then(resolve, reject).finally(stop)
+    }),
+  )
+}
+
+function store({ client, template, id, stages, options }: Import, { offset, inputs, last }: Chunk) {
+  const { durability, open = false } = options
+  return settled(
+    client.backend.add(
+      inputs.map((input) => ({ ...template, input })),
+      {
+        now: client.clock.now(),
+        batch: { id, offset, open: !last || open, ...(stages ? { stages } : {}) },
+        ...(durability ? { durability } : {}),
+      },
+    ),
+  )
+}
+
+/** Proxies are only found out when they are stored. The chunk they are in was not. */
+function explained({ offset, inputs }: Chunk, error: unknown): unknown {
+  for (const [i, input] of inputs.entries()) {
+    const why = whyUncloneable(input, `input[${offset + i}]`)
+    if (why) return why
+  }
+  return error
+}
+
+function checkSame({ id, stages: before }: BatchView, stages: Stage[] | undefined): void {
+  const shape = (of: Stage[] | undefined) =>
+    JSON.stringify(of?.map((s) => [s.kind, 'field' in s ? { field: s.field } : s.name]))
+  if (shape(before) === shape(stages)) return
+  const what = before ? 'a run of a pipeline with other stages' : 'a batch, not a run of a pipeline'
+  throw new InvalidOptionError('id', `'${id}' is ${what}. Give an id of its own, or the same stages as before.`)
+}

@@ -1,0 +1,39 @@
+import type { Hint } from './channel.js'
+import type { HostId } from './task.js'
+
+/**
+ * What a queue tells its subscribers, from every tab that shares the database. Events are hints: one may be lost, so
+ * look again now and then, and read what is so instead of adding up what was told.
+ */
+export type QueueEvent =
+  /** Tasks were stored. */
+  | { type: 'added'; queues: string[] }
+  /** So many tasks ended, some of them of these batches. */
+  | { type: 'ended'; count: number; batches: string[] }
+  /** Something else happened, for example `'cancel'`, `'retry'`, `'clear'`, `'pause'` or `'resume'`. */
+  | { type: 'changed'; change: string }
+  /** A worker began or ended its role. */
+  | { type: 'role'; host: HostId; role: 'host' | 'standby' | 'stopped' }
+  /** The storage was reopened, lost, or is out of space. */
+  | { type: 'storage'; event: Extract<Hint, { type: 'storage' }>['event']; message: string }
+
+/** The event a hint makes; undefined for what hosts have to say to each other. */
+export function eventOf(hint: Hint): QueueEvent | undefined {
+  switch (hint.type) {
+    case 'ended': {
+      let count = 0
+      for (let i = 0; i + 2 < hint.intervals.length; i += 3) {
+        count += (hint.intervals[i + 2] ?? 0) - (hint.intervals[i + 1] ?? 0)
+      }
+      return { type: 'ended', count, batches: [...hint.batches] }
+    }
+    case 'role':
+      return { type: 'role', host: hint.from, role: hint.role }
+    case 'added':
+    case 'changed':
+    case 'storage':
+      return { ...hint }
+    default:
+      return undefined
+  }
+}

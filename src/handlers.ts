@@ -1,0 +1,68 @@
+import type { FollowUp } from './backend.js'
+import type { RetryPolicy, TaskId, TaskSettings } from './task.js'
+
+/** Options of a task enqueued by a handler. */
+export interface FollowUpOptions extends TaskSettings {
+  /** Default: the handler's own queue. */
+  queue?: string
+  /** Default: the handler's own priority… */
+  priority?: number
+  /** ms from now. */
+  delay?: number
+  /** ms since the epoch, or a Date. */
+  runAt?: number | Date
+  /** Adds the task to this batch, which must exist and be open. */
+  batch?: string
+}
+
+/** A follow-up as the executor sends it: the host fills in queue and priority where they were left out. */
+export type FollowUpRequest = Omit<FollowUp, 'queue' | 'priority'> & Partial<Pick<FollowUp, 'queue' | 'priority'>>
+
+/** What a handler gets beside its input. */
+export interface HandlerContext {
+  /** The task's id: the idempotency key to send to a server, the same for every attempt. */
+  readonly id: TaskId
+  readonly name: string
+  /** From 1. */
+  readonly attempt: number
+  /** Aborts on cancel, timeout and stop. */
+  readonly signal: AbortSignal
+  readonly meta: unknown
+  /**
+   * Enqueues a task together with this one's outcome, in one transaction: if this attempt fails, nothing is enqueued.
+   * Throws InvalidInputError and InvalidOptionError like `queue.enqueue`.
+   */
+  enqueue(name: string, input?: unknown, options?: FollowUpOptions): void
+  /** Says, together with this task's outcome, that the batch gets no more inputs. */
+  endBatch(id: string): void
+}
+
+export type HandlerFunction<Input = never, Output = unknown> = (input: Input, ctx: HandlerContext) => Output
+
+/** A handler with its settings. */
+export interface HandlerObject<Input = never, Output = unknown> {
+  run: HandlerFunction<Input, Output>
+  retry?: RetryPolicy & {
+    /** Runs where the handler runs. False: this error is final. */
+    when?: (error: unknown) => boolean
+  }
+  /** Longest time an attempt may take, in ms. Default: none. */
+  timeout?: number
+  /** Attempts of this handler at one time, in all Web Workers together. Default: no limit of its own. */
+  concurrency?: number
+}
+
+export type HandlerMap = Record<string, HandlerFunction | HandlerObject>
+
+type RunOf<H> = H extends { run: infer R } ? R : H
+/** Names of the handlers. */
+export type NameOf<Handlers> = Extract<keyof Handlers, string>
+/** What a handler takes. `undefined` if it takes nothing. */
+export type InputOf<H> = RunOf<H> extends (...args: infer A) => unknown ? (A extends [] ? undefined : A[0]) : never
+/** What a handler's task comes to. */
+export type OutputOf<H> = RunOf<H> extends (...args: never[]) => infer O ? Awaited<O> : never
+
+/** Names the handlers and keeps their types: `export type Handlers = typeof handlers` is all the page needs to import. */
+export function defineHandlers<const Handlers extends HandlerMap>(handlers: Handlers): Handlers {
+  return handlers
+}

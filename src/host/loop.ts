@@ -1,0 +1,229 @@
+import type { Hint } from '../channel.js'
+import { ClosedError, StorageError } from '../errors.js'
+import type { Report } from '../executor.js'
+import { Backoff } from './backoff.js'
+import { Bell } from './bell.js'
+import type { Chores } from './chores.js'
+import type { HostParts } from './settings.js'
+import type { Work } from './work.js'
+
+/** Ended attempts wait for others this long, in ms, before they are recorded. */
+const GATHER = 20
+/** Hints may all be lost: an idle host looks this often, in ms. */
+const POLL = 5_000
+/** After a quota error no tasks are claimed for this long, in ms; and this many slices are pruned before the next try. */
+const FULL = 30_000
+const SLICES = 10
+/** What leaving may take beyond the grace where the storage does not answer, in ms. */
+const LEAVE = 5_000
+const NEVER = Number.POSITIVE_INFINITY
+
+/**
+ * `left`: everything was given back; `fenced`: this host was voided, or its lock was stolen; `closed`: the storage is closed
+ * for good.
+ */
+export type LoopEnd = 'left' | 'fenced' | 'closed'
+
+/** Something to do now, or how long to wait, in ms. */
+type Next = (() => Promise<void>) | number
+
+/**
+ * Decides what a host does when. One operation on the storage is under way at any time; whatever happens meanwhile is
+ * gathered and goes with the next, so batches form by themselves.
+ */
+export class Loop {
+  readonly #parts: HostParts
+  readonly #work: Work
+  readonly #chores: Chores
+  /** ms since the epoch. */
+  readonly #deadline: number
+  /** Ends when nothing is left to do. */
+  readonly #draining: boolean
+  readonly #bell = new Bell()
+  readonly #backoff: Backoff
+  #end: LoopEnd | undefined
+  #busy = false
+  #looked = false
+  #closing: { abortAt: number; giveUpAt: number } | undefined
+  /** By the monotonic clock, as all that follow. */
+  #retryAt = 0
+  #fullUntil = 0
+  #makeRoom = false
+
+  constructor(parts: HostParts, work: Work, chores: Chores, drain?: { deadline?: number | undefined }) {
+    this.#parts = parts
+    this.#work = work
+    this.#chores = chores
+    this.#draining = drain !== undefined
+    this.#deadline = drain?.deadline ?? NEVER
+    this.#backoff = new Backoff(100, 10_000, parts.settings.random)
+  }
+
+  /** Runs until it is closed or fenced, or `lost` aborts. Never rejects. */
+  async run(lost: AbortSignal): Promise<LoopEnd> {
+    const fence = () => this.#finish('fenced')
+    lost.addEventListener('abort', fence)
+    if (lost.aborted) fence()
+    while (!this.#end) {
+      const next = this.#next()
+      if (typeof next === 'number') await this.#bell.wait(this.#parts.clock, next)
+      else void this.#do(next)
+    }
+    lost.removeEventListener('abort', fence)
+    return this.#end
+  }
+
+  /** No more claims; what has not begun goes back, what runs has `grace` ms to end. The shortest grace asked for counts. */
+  close(grace: number): void {
+    const abortAt = Math.min(this.#now + grace, this.#closing?.abortAt ?? NEVER)
+    this.#closing = { abortAt, giveUpAt: abortAt + LEAVE }
+    this.#work.close()
+    this.#bell.ring()
+  }
+
+  look(): void {
+    this.#work.look()
+    this.#bell.ring()
+  }
+
+  hear(hint: Hint): void {
+    this.#work.hear(hint)
+    if (hint.type === 'changed' || hint.type === 'added') this.#bell.ring()
+  }
+
+  report(report: Report): void {
+    if (this.#end) return
+    this.#work.report(report)
+    if (report.type !== 'started' && report.type !== 'workers') this.#bell.ring()
+  }
+
+  get #now(): number {
+    return this.#parts.clock.monotonic()
+  }
+
+  #next(): Next {
+    const now = this.#now
+    const wait = this.#closingTimes(now)
+    if (this.#end || this.#busy) return wait
+    if (now < this.#retryAt) return Math.min(wait, this.#retryAt - now)
+    if (this.#makeRoom) return () => this.#prune()
+    const next = this.#exchangeOrRenewal(now) ?? this.#drained() ?? this.#chore()
+    return typeof next === 'number' ? Math.min(wait, next) : next
+  }
+
+  /** The times that count even while an operation is under way. */
+  #closingTimes(now: number): number {
+    const left = this.#deadline - this.#parts.clock.now()
+    if (left <= 0 && !(this.#closing && this.#closing.abortAt <= now)) this.close(0)
+    if (!this.#closing) return left
+    const { abortAt, giveUpAt } = this.#closing
+    if (now >= giveUpAt) this.#finish('left')
+    if (now < abortAt) return abortAt - now
+    this.#work.abort(this.#work.hand.loseAll(), 'The worker stops.')
+    return Math.max(0, giveUpAt - now)
+  }
+
+  #exchangeOrRenewal(now: number): Next | undefined {
+    const { hand, exchanges } = this.#work
+    if (exchanges.open) return () => this.#exchange(false)
+    if (this.#closing && hand.running === 0) return () => this.#exchange(true)
+    if (now - this.#work.lookedAt >= POLL || this.#work.wakeAt <= this.#parts.clock.now()) this.#work.more = true
+    const gathered = hand.done > 0 && (hand.running === 0 || now - hand.doneSince >= GATHER)
+    if (gathered || (this.#work.more && this.#limit > 0)) return () => this.#exchange(false)
+    if (this.#leased && (this.#work.check || this.#renewIn(now) <= 0)) return () => this.#renew()
+    return undefined
+  }
+
+  /** Where there are locks, nobody takes anything from a living host that holds nothing. */
+  get #leased(): boolean {
+    return this.#work.hand.running > 0 || (!this.#parts.backend.locks && this.#looked)
+  }
+
+  #renewIn(now: number): number {
+    return this.#work.leasedAt + this.#parts.settings.renewEvery - now
+  }
+
+  /** How many tasks may be claimed now. */
+  get #limit(): number {
+    return this.#closing || this.#now < this.#fullUntil ? 0 : this.#work.limit
+  }
+
+  #drained(): Next | undefined {
+    const { hand, more, toClaim } = this.#work
+    if (!this.#draining || this.#closing || !this.#looked) return undefined
+    if (hand.running > 0 || hand.done > 0 || (more && toClaim > 0)) return undefined
+    this.close(0)
+    return 0
+  }
+
+  /** Something for idle hands, or how long to wait for what comes next. */
+  #chore(): Next {
+    const now = this.#now
+    const { hand, more, lookedAt, wakeAt } = this.#work
+    const limit = this.#limit
+    const times = [NEVER]
+    if (hand.done > 0) times.push(hand.doneSince + GATHER - now)
+    if (this.#leased) times.push(this.#renewIn(now))
+    if (limit > 0) times.push(lookedAt + POLL - now, wakeAt - this.#parts.clock.now())
+    if (now < this.#fullUntil) times.push(this.#fullUntil - now)
+    if (!this.#closing) {
+      const idle = !more
+      const chore = this.#chores.due(idle)
+      if (chore) {
+        return async () => {
+          if (await chore()) this.#work.look()
+        }
+      }
+      times.push(this.#chores.next(idle))
+    }
+    return Math.max(0, Math.min(...times))
+  }
+
+  async #do(operation: () => Promise<void>): Promise<void> {
+    this.#busy = true
+    try {
+      await operation()
+    } catch (error) {
+      this.#failed(error)
+    }
+    this.#busy = false
+    this.#bell.ring()
+  }
+
+  async #exchange(leave: boolean): Promise<void> {
+    const valid = await this.#work.exchange({ claim: this.#now >= this.#fullUntil, leave })
+    this.#backoff.reset()
+    this.#looked = true
+    if (!valid) this.#finish('fenced')
+    else if (leave) this.#finish('left')
+  }
+
+  async #renew(): Promise<void> {
+    if (!(await this.#work.renew())) this.#finish('fenced')
+    this.#backoff.reset()
+  }
+
+  async #prune(): Promise<void> {
+    this.#makeRoom = false
+    for (let i = 0; i < SLICES; i++) if (!(await this.#chores.prune(true))) return
+  }
+
+  #failed(error: unknown): void {
+    if (this.#end) return
+    this.#parts.settings.onError(error)
+    const code = error instanceof StorageError || error instanceof ClosedError ? error.code : undefined
+    if (code === 'closed' || code === 'newer-version') this.#finish('closed')
+    if (code === 'quota') {
+      // Nothing was committed. What has ended is recorded as soon as there is room; more work would only need more of it.
+      this.#fullUntil = this.#now + FULL
+      this.#makeRoom = true
+    }
+    this.#retryAt = this.#now + this.#backoff.next()
+  }
+
+  #finish(end: LoopEnd): void {
+    this.#end ??= end
+    this.#work.stop()
+    this.#bell.ring()
+  }
+}

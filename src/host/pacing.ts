@@ -1,0 +1,67 @@
+/**
+ * How many tasks to claim, from how long they take. Enough in hand for 50–100 ms of work, so that an exchange of a few ms
+ * leaves no slot idle; no more, because a claimed task is one that no other host runs and that a crash takes down.
+ * Pure: the loop keeps the pace and asks.
+ */
+
+/** Work in hand beyond what runs, for each slot, in ms. Claimed again when half of it is used up. */
+const WINDOW = 100
+/** Time over which the rate is smoothed, in ms. */
+const SMOOTH = 200
+/** In hand for each Web Worker, at most. */
+const MOST = 512
+/** Weight of the newest duration in the mean: the last ten or twenty count. */
+const WEIGHT = 0.1
+/** Durations come from a clock of whole ms: many are 0. */
+const LEAST = 0.01
+
+export interface Pace {
+  /** Smoothed duration of an attempt in ms; undefined until the first has ended. */
+  mean: number | undefined
+  /** Tasks in hand for each slot, the running one included. Fractional while it grows. */
+  perSlot: number
+  /** Attempts ended per ms while there was work; undefined until measured. */
+  rate?: number
+}
+
+/** Nothing is known yet: one task for each slot. */
+export const freshPace: Pace = { mean: undefined, perSlot: 1 }
+
+export interface Pool {
+  /** Attempts that run at one time. */
+  slots: number
+  /** Web Workers the slots belong to. */
+  workers: number
+}
+
+/**
+ * The pace after `count` more attempts, which took `ms` in all. It grows by as much as was finished, which doubles what is
+ * in hand with each round, as TCP's slow start does; it falls at once.
+ */
+export function observe(pace: Pace, { count, ms }: { count: number; ms: number }, { slots, workers }: Pool): Pace {
+  if (count === 0) return pace
+  const average = Math.max(0, ms) / count
+  const mean = pace.mean === undefined ? average : pace.mean + (average - pace.mean) * (1 - (1 - WEIGHT) ** count)
+  const enough = 1 + Math.floor(WINDOW / Math.max(mean, LEAST))
+  const most = Math.max(1, (MOST * workers) / slots)
+  return { ...pace, mean, perSlot: Math.min(enough, most, pace.perSlot + count / slots) }
+}
+
+/**
+ * The pace after a stretch of `ms` in which there was work and `count` attempts ended. Slots promise more than there is
+ * where they share a thread or outnumber the cores: the rate tells what really gets done.
+ */
+export function measure(pace: Pace, { count, ms }: { count: number; ms: number }): Pace {
+  const now = count / ms
+  return { ...pace, rate: pace.rate === undefined ? now : pace.rate + (now - pace.rate) * (1 - Math.exp(-ms / SMOOTH)) }
+}
+
+/**
+ * How many to claim now; 0 while enough is in hand.
+ * @param held what is in hand: what runs and what waits for its turn
+ * @param waiting what of it waits
+ */
+export function claimLimit({ perSlot, rate }: Pace, slots: number, held: number, waiting: number): number {
+  const ahead = Math.floor(Math.min((perSlot - 1) * slots, (rate ?? Number.POSITIVE_INFINITY) * WINDOW))
+  return waiting > ahead / 2 ? 0 : Math.max(0, slots + ahead - held)
+}

@@ -1,0 +1,88 @@
+/** What becomes of a claimed task after an attempt: pure decisions, which the next exchange records. */
+import type { Claimed, FollowUp, Settlement } from '../backend.js'
+import type { EndedRun, HandlerTable } from '../executor.js'
+import type { FollowUpRequest } from '../handlers.js'
+import { mergeRetry, retryDecision } from '../retry.js'
+import type { ErrorRecord } from '../task.js'
+
+export interface Judging {
+  /** ms since the epoch. */
+  now: number
+  random: () => number
+  /** False: a failure costs no attempt. */
+  online: boolean
+  maxCrashes: number
+  table: HandlerTable
+}
+
+const at = ({ lane, position, seq }: Claimed) => ({ lane, position, seq })
+
+/** An attempt ended, well or badly. */
+export function settlementOf(task: Claimed, run: EndedRun, judging: Judging): Settlement {
+  const { startedAt, finishedAt } = run
+  const ended = { ...at(task), startedAt, finishedAt, attempt: task.attempt }
+  if (!run.ok) return failed(task, run.error, { startedAt, finishedAt }, judging)
+  const settlement: Settlement = { ...ended, to: 'completed', value: run.value }
+  if (run.followUps) settlement.followUps = run.followUps.map((request) => followUp(task, request))
+  if (run.endBatches) settlement.endBatches = run.endBatches
+  return settlement
+}
+
+function failed(
+  task: Claimed,
+  error: ErrorRecord,
+  times: { startedAt: number; finishedAt: number },
+  { now, random, online, table }: Judging,
+): Settlement {
+  const { attempt, crashes, settings } = task
+  const own = Object.hasOwn(table, task.name) ? table[task.name]?.retry : undefined
+  const policy = mergeRetry(own, settings.retry)
+  // Without a network the attempt proves nothing, unless the handler says that its error is final.
+  const free = !online && error.retryable !== false
+  const again = retryDecision(free ? { ...policy, attempts: Number.POSITIVE_INFINITY } : policy, attempt, error, random)
+  if (!again.again) return { ...at(task), ...times, to: 'failed', error, attempt }
+  const order = now + again.delay
+  return { ...at(task), to: 'aside', order, attempt: free ? attempt : attempt + 1, crashes, error }
+}
+
+/** The attempt took its Web Worker down: no attempt is charged, a crash is. */
+export function crashOf(
+  task: Claimed,
+  crash: { startedAt: number; error: ErrorRecord },
+  { now, maxCrashes }: Pick<Judging, 'now' | 'maxCrashes'>,
+): Settlement {
+  const error: ErrorRecord = { ...crash.error, code: 'crashed' }
+  const { attempt } = task
+  const crashes = task.crashes + 1
+  if (crashes < maxCrashes) return { ...at(task), to: 'aside', order: 0, attempt, crashes, error }
+  return { ...at(task), to: 'failed', error, startedAt: crash.startedAt, finishedAt: now, attempt }
+}
+
+/** Back in line as if it had never been claimed. */
+export function giveBack(task: Claimed): Settlement {
+  const { attempt, crashes } = task
+  return { ...at(task), to: 'aside', order: 0, attempt, crashes }
+}
+
+/** A follow-up stays in its parent's queue and priority unless it says otherwise. */
+function followUp(parent: Claimed, request: FollowUpRequest): FollowUp {
+  const { queue = parent.queue, priority = parent.priority } = request
+  return { ...request, queue, priority }
+}
+
+/** The intervals that have ended with these settlements, as flat triples lane, from, to; neighbours are one. */
+export function endedIntervals(
+  settled: readonly Settlement[],
+  dropped: readonly { lane: number; position: number }[],
+): number[] {
+  const gone = new Set(dropped.map(({ lane, position }) => `${lane}:${position}`))
+  const ended = settled
+    .filter(({ to, lane, position }) => to !== 'aside' && (gone.size === 0 || !gone.has(`${lane}:${position}`)))
+    .sort((a, b) => a.lane - b.lane || a.position - b.position)
+  const flat: number[] = []
+  for (const { lane, position } of ended) {
+    if (flat.at(-3) === lane && flat.at(-1) === position) flat[flat.length - 1] = position + 1
+    else flat.push(lane, position, position + 1)
+  }
+  return flat
+}

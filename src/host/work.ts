@@ -1,0 +1,205 @@
+import type { Exchanged, Settlement } from '../backend.js'
+import type { Hint } from '../channel.js'
+import type { EndedRun, HandlerTable, Report } from '../executor.js'
+import type { HostId } from '../task.js'
+import { Exchanges } from './exchanges.js'
+import { claimLimit, freshPace, measure, observe } from './pacing.js'
+import { Hand } from './running.js'
+import { freshTally, type HostParts, type Tally } from './settings.js'
+import { crashOf, giveBack, settlementOf } from './settle.js'
+
+/** Claims that brought nothing although there should be more, before the host waits for news. */
+const IN_VAIN = 2
+
+/** The rate is measured over at least so many ms: the clocks of browsers are coarse. */
+const MEASURED = 5
+
+/** What a host works on and the steps it can take; the loop says when. */
+export class Work {
+  readonly hand: Hand
+  readonly exchanges: Exchanges
+  readonly tally: Tally = freshTally()
+  /** Handlers that tasks were parked for. */
+  readonly #parked: Set<string>
+  readonly #parts: HostParts
+  readonly #host: HostId
+  readonly #table: HandlerTable
+  #pace = freshPace
+  /** Attempts that ended since there was work, or since the rate was last measured. */
+  #ended = { since: 0, count: 0 }
+  /** There may be something to claim. */
+  more = true
+  /** Something was heard since the last exchange began. */
+  #news = false
+  #inVain = 0
+  #closing = false
+  /** Not this host's any more: what comes in now counts for nothing. */
+  #over = false
+  /** Someone may have cancelled what runs. */
+  check = false
+  /** When the next scheduled task is due, ms since the epoch. */
+  wakeAt = Number.POSITIVE_INFINITY
+  /** Times of the last claim and of the last extension of the lease, by the monotonic clock. */
+  lookedAt: number
+  leasedAt: number
+  /** What may still be claimed. */
+  toClaim: number
+
+  constructor(parts: HostParts, host: HostId, table: HandlerTable, parked: Set<string>, toClaim: number) {
+    this.#parts = parts
+    this.#host = host
+    this.#table = table
+    this.#parked = parked
+    this.toClaim = toClaim
+    this.hand = new Hand(table)
+    this.exchanges = new Exchanges(parts, host, Object.keys(table))
+    this.lookedAt = this.leasedAt = parts.clock.monotonic()
+  }
+
+  /** Look again: timers may have stood still, or someone says there is work. */
+  look(): void {
+    this.#news = this.more = true
+    this.#inVain = 0
+  }
+
+  hear(hint: Hint): void {
+    if (hint.type === 'changed') this.check = true
+    if (hint.type === 'changed' || hint.type === 'added') this.look()
+  }
+
+  /** What the executor says. */
+  report(report: Report): void {
+    if (report.type === 'ended') this.#finished(report.runs)
+    else if (report.type === 'crashed') this.#crashed(report)
+  }
+
+  #finished(runs: readonly EndedRun[]): void {
+    const { clock, settings } = this.#parts
+    const { executor, random, maxCrashes, concurrency = 1 } = settings
+    const judging = { now: clock.now(), random, online: settings.online(), maxCrashes, table: this.#table }
+    let ms = 0
+    for (const run of runs) {
+      ms += run.finishedAt - run.startedAt
+      const task = this.hand.finish(run.key)
+      if (!task) continue
+      this.tally.ran++
+      this.hand.settle(settlementOf(task, run, judging), clock.monotonic())
+    }
+    const slots = Math.max(1, executor.slots)
+    this.#pace = observe(this.#pace, { count: runs.length, ms }, { slots, workers: slots / concurrency })
+    this.#inVain = 0
+    this.#ended.count += runs.length
+    const passed = clock.monotonic() - this.#ended.since
+    if (passed < MEASURED) return
+    this.#pace = measure(this.#pace, { count: this.#ended.count, ms: passed })
+    this.#ended = { since: clock.monotonic(), count: 0 }
+  }
+
+  #crashed(crash: Extract<Report, { type: 'crashed' }>): void {
+    const { clock, settings } = this.#parts
+    const task = this.hand.finish(crash.key)
+    if (!task) return
+    this.tally.ran++
+    this.hand.settle(crashOf(task, crash, { now: clock.now(), maxCrashes: settings.maxCrashes }), clock.monotonic())
+    this.#inVain = 0
+  }
+
+  /** How many tasks the executor wants now. */
+  get limit(): number {
+    const { executor } = this.#parts.settings
+    const slots = Math.max(1, executor.slots)
+    const { load, overhang } = this.hand
+    const waiting = Math.max(load - slots, executor.backlog - overhang, 0)
+    return Math.min(this.toClaim, claimLimit(this.#pace, slots, load, waiting))
+  }
+
+  /** Nothing more is claimed, and what has not begun is taken back. */
+  close(): void {
+    this.#closing = true
+    const { clock, settings } = this.#parts
+    for (const key of settings.executor.recall()) this.#return(key, clock.monotonic())
+  }
+
+  #return(key: number, now: number): void {
+    const task = this.hand.finish(key)
+    if (task) this.hand.settle(giveBack(task), now)
+  }
+
+  stop(): void {
+    this.#over = true
+  }
+
+  /** Aborts attempts that are not this host's any more, or that it gives up. */
+  abort(keys: readonly number[], reason: string): void {
+    for (const key of keys) this.#parts.settings.executor.abort(key, reason)
+  }
+
+  /**
+   * Records what has ended and claims what is wanted, or repeats the exchange that was not answered. Resolves to false if
+   * this host was voided.
+   */
+  async exchange({ claim, leave }: { claim: boolean; leave: boolean }): Promise<boolean> {
+    const began = this.#parts.clock.monotonic()
+    const limit = claim && !this.#closing ? this.limit : 0
+    if (!this.exchanges.open) {
+      this.exchanges.begin(this.hand.takeDone(), { limit, leave })
+      this.#news = this.check = false
+    } else if (limit === 0) this.exchanges.dropClaim()
+    const { sent, answer } = await this.exchanges.send()
+    if (this.#over) return true
+    if (answer.fenced) return sent.leave === true
+    if (sent.settle.length > 0 || answer.claimed.length > 0) this.leasedAt = began
+    this.#count(sent, answer)
+    for (const name of answer.parked) this.#parked.add(name)
+    if (sent.claim) this.#looked(began, answer)
+    else this.more ||= answer.more
+    this.#give(answer, this.#parts.clock.monotonic())
+    return true
+  }
+
+  #count({ settle }: { settle: readonly Settlement[] }, { dropped }: Exchanged): void {
+    const gone = new Set(dropped.map(({ lane, position }) => `${lane}:${position}`))
+    for (const { to, lane, position } of settle) {
+      if (to !== 'aside' && (gone.size === 0 || !gone.has(`${lane}:${position}`))) this.tally[to]++
+    }
+  }
+
+  #looked(at: number, { claimed, parked, more, wakeAt }: Exchanged): void {
+    this.lookedAt = at
+    this.wakeAt = wakeAt ?? Number.POSITIVE_INFINITY
+    this.#inVain = claimed.length === 0 && parked.length === 0 ? this.#inVain + 1 : 0
+    this.more = this.#news || (more && this.#inVain < IN_VAIN)
+    this.toClaim -= claimed.length
+    this.tally.more = more
+    if (wakeAt === undefined) delete this.tally.wakeAt
+    else this.tally.wakeAt = wakeAt
+  }
+
+  #give({ claimed, held }: Exchanged, now: number): void {
+    if (this.hand.running === 0) this.#ended = { since: now, count: 0 }
+    const runs = this.hand.take(claimed)
+    this.loseBeyond(held)
+    // Claimed before someone said to stop: they go back.
+    if (this.#closing) for (const { key } of runs) this.#return(key, now)
+    else if (runs.length > 0) this.#parts.settings.executor.give(runs)
+  }
+
+  /** Extends the lease and learns what was cancelled. Resolves to false if this host was voided. */
+  async renew(): Promise<boolean> {
+    const { backend, clock, settings } = this.#parts
+    this.check = false
+    this.leasedAt = clock.monotonic()
+    const held = await backend.renew(this.#host, clock.now() + settings.lease)
+    if (this.#over) return true
+    if (held) this.loseBeyond(held)
+    return held !== undefined
+  }
+
+  /** Aborts what the storage says this host does not hold any more. */
+  loseBeyond(held: Float64Array): void {
+    const lost = this.hand.loseBeyond(held)
+    this.abort(lost, 'The task was cancelled, or another host has taken it.')
+    // What had to wait for these can go on now.
+    if (lost.length > 0) this.more = true
+  }
+}

@@ -1,0 +1,85 @@
+export type {
+  AddOptions,
+  Backend,
+  BatchChunk,
+  BatchView,
+  Change,
+  Claimed,
+  Cursor,
+  Exchange,
+  Exchanged,
+  FollowUp,
+  Locks,
+  NewTask,
+  Page,
+  Reads,
+  Retention,
+  Settlement,
+} from './backend.js'
+export { Batch, type BatchResult, type CollectOptions, type ResultsOptions } from './batch.js'
+export { type Channel, type Hint, localChannel } from './channel.js'
+export type { Inputs } from './chunks.js'
+export { type Clock, systemClock } from './clock.js'
+export type { EnqueueManyOptions } from './enqueue-many.js'
+export {
+  BatchNotFoundError,
+  ClosedError,
+  InvalidInputError,
+  InvalidOptionError,
+  PermanentError,
+  SitqError,
+  StorageError,
+  TaskCancelledError,
+  TaskFailedError,
+  TaskNotFoundError,
+  TimeoutError,
+} from './errors.js'
+export type { QueueEvent } from './events.js'
+export type { EndedRun, Executor, HandlerSettings, HandlerTable, Report, Run, WorkerView } from './executor.js'
+export { Task } from './handle.js'
+export {
+  defineHandlers,
+  type FollowUpOptions,
+  type FollowUpRequest,
+  type HandlerContext,
+  type HandlerFunction,
+  type HandlerMap,
+  type HandlerObject,
+  type InputOf,
+  type NameOf,
+  type OutputOf,
+} from './handlers.js'
+export { type InlineOptions, inline } from './inline.js'
+export { MemoryBackend } from './memory/index.js'
+export {
+  type Measurement,
+  type Percentiles,
+  PerformanceMonitor,
+  type PerformanceReport,
+} from './monitor.js'
+export type { CancelOptions, EnqueueOptions } from './options.js'
+export { Pipeline, PipelineRun, type PipelineStart, pipeline, type RunProgress } from './pipeline.js'
+export type { PartMark, Stage } from './plan/records.js'
+export type { BatchProgress, StageProgress } from './progress.js'
+export { type BatchInfo, type ListOptions, type PruneOptions, TaskQueue, type TaskQueueOptions } from './queue.js'
+export {
+  type CancelledResult,
+  type CompletedResult,
+  type Counts,
+  type ErrorRecord,
+  type FailedResult,
+  type HostId,
+  type Interval,
+  type Lane,
+  type Position,
+  type Result,
+  type RetryPolicy,
+  type TaskId,
+  type TaskSettings,
+  type TaskState,
+  type TaskView,
+  taskStates,
+} from './task.js'
+export type { EnqueueArguments, TaskInput } from './typed.js'
+export type { WaitOptions } from './waiting.js'
+export { type Drained, type DrainOptions, TaskWorker, type TaskWorkerOptions, type WorkerRole } from './worker.js'

@@ -1,0 +1,43 @@
+import type { Clock } from '../clock.js'
+import { LocalBackend } from '../local.js'
+import { broadcastChannel } from './channel.js'
+import { webLocks } from './locks.js'
+import { IndexedDBStorage } from './storage.js'
+
+export { estimate, persist } from './persistence.js'
+
+export interface IndexedDBBackendOptions {
+  /** The database's name. Pages of one origin that use the same name share its tasks. */
+  name: string
+  /**
+   * What "committed" means. `'relaxed'`, the default here and in every browser: handed to the operating system, so a
+   * crash of the page or the browser loses nothing, a power cut may. `'strict'`: on the disk.
+   */
+  durability?: 'relaxed' | 'strict'
+  clock?: Clock
+}
+
+/** Tasks in IndexedDB. Nothing is opened or touched before the first operation. */
+export class IndexedDBBackend extends LocalBackend {
+  readonly name: string
+  readonly #storage: IndexedDBStorage
+
+  constructor({ name, durability, clock }: IndexedDBBackendOptions) {
+    const channel = broadcastChannel(name)
+    const storage = new IndexedDBStorage({
+      name,
+      onEvent: (event) => channel.post({ type: 'storage', ...event }),
+      ...(durability ? { durability } : {}),
+    })
+    const locks = webLocks(name)
+    super({ storage, channel, ...(locks ? { locks } : {}), ...(clock ? { clock } : {}) })
+    this.name = name
+    this.#storage = storage
+  }
+
+  /** Closes and deletes the database with everything in it. Other tabs' connections close themselves. */
+  async destroy(): Promise<void> {
+    await this.close()
+    await this.#storage.destroy()
+  }
+}

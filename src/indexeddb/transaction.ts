@@ -1,0 +1,123 @@
+import type { IDBPDatabase, IDBPTransaction } from 'idb'
+import { fill } from '../found.js'
+import type { Store } from '../plan/records.js'
+import { compareKeys, type Key, KeyTakenError, type Plan, type Read, type RunOptions, type Write } from '../storage.js'
+
+export type Schema = { [S in Store]: { key: IDBValidKey; value: unknown } }
+export type Database = IDBPDatabase<Schema>
+type Mode = 'readonly' | 'readwrite'
+type Transaction<M extends Mode> = IDBPTransaction<Schema, Store[], M>
+
+/** All writes were handed over, then the connection broke: they are stored or not, and nobody is left to tell. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError'
+}
+
+/** Drives a plan in one transaction. Rejects with `KeyTakenError`, `NoAnswerError`, the platform's error or the plan's own. */
+export async function drive<T>(db: Database, plan: () => Plan<T>, options: RunOptions): Promise<T> {
+  return options.write ? readAndWrite(db, plan, options) : readOnly(db, plan, options)
+}
+
+async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores }: RunOptions): Promise<T> {
+  const tx = db.transaction([...stores], 'readonly')
+  // Its requests tell what happens to it; it ends by itself when no more come, and nobody needs to wait for that.
+  tx.done.catch(() => {})
+  const { writes, value } = await waves(tx, plan())
+  if (writes.length > 0) throw new Error('A plan that writes must be run with write: true.')
+  return value
+}
+
+async function readAndWrite<T>(db: Database, plan: () => Plan<T>, { stores, durability }: RunOptions): Promise<T> {
+  const tx = db.transaction([...stores], 'readwrite', durability ? { durability } : {})
+  tx.done.catch(() => {})
+  const requests: Promise<unknown>[] = [tx.done]
+  let end: { writes: readonly Write[]; value: T }
+  try {
+    end = await waves(tx, plan())
+    for (const write of end.writes) requests.push(issue(tx, write))
+    // Saves the round trip in which the browser would find out that no more requests come: 0.88 ms instead of 1.26.
+    tx.commit()
+  } catch (error) {
+    // A plan that threw, or a value that can't be cloned: without this, the writes issued before it would be committed.
+    abort(tx)
+    await Promise.allSettled(requests)
+    throw error
+  }
+  const refused = (await Promise.allSettled(requests)).flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+  if (refused.length > 0) throw reasonOf(refused, tx)
+  return end.value
+}
+
+/** Nothing but requests is awaited here: a transaction with none pending is over at the end of the current task. */
+async function waves<T, M extends Mode>(
+  tx: Transaction<M>,
+  steps: Plan<T>,
+): Promise<{ writes: readonly Write[]; value: T }> {
+  let step = steps.next()
+  while (!step.done) {
+    const wave = step.value
+    // All at once: they cost one round trip together.
+    const records = await Promise.all(wave.map((read) => request(tx, read)))
+    for (const [index, read] of wave.entries()) fill(read, records[index] ?? [])
+    step = steps.next()
+  }
+  return step.value
+}
+
+/** Async so that a key that is refused on the spot rejects like everything else. */
+async function request<M extends Mode>(tx: Transaction<M>, read: Read): Promise<unknown[]> {
+  const store = tx.objectStore(read.store)
+  const query = read.to === undefined ? valid(read.key) : between(read.key, read.to)
+  // To getAll, a limit of 0 means none.
+  if (query === undefined || read.limit === 0) return []
+  if (read.to === undefined || (read.limit === 1 && !read.reverse)) {
+    // Of a range, get returns the first; it is cheaper than a cursor.
+    const record = await store.get(query)
+    return record === undefined ? [] : [record]
+  }
+  if (!read.reverse) return store.getAll(query, read.limit)
+  // One request for each record: to be used with small limits. getAllRecords could do it in one, but WebKit has none.
+  const records: unknown[] = []
+  let cursor = await store.openCursor(query, 'prev')
+  while (cursor) {
+    records.push(cursor.value)
+    cursor = records.length === read.limit ? null : await cursor.continue()
+  }
+  return records
+}
+
+/** The promise of one write. Throws on the spot if its key or record is not storable. */
+function issue(tx: Transaction<'readwrite'>, write: Write): Promise<unknown> {
+  const store = tx.objectStore(write.store)
+  const key = valid(write.key)
+  if (write.kind === 'put') return store.put(write.record, key)
+  if (write.kind === 'add') return store.add(write.record, key)
+  const query = write.to === undefined ? key : between(write.key, write.to)
+  return query === undefined ? Promise.resolve() : store.delete(query)
+}
+
+/** Why a transaction failed, told by its requests or, if it failed only when it was to be committed, by itself. */
+function reasonOf(refused: unknown[], tx: Transaction<'readwrite'>): unknown {
+  const reasons = [...refused, tx.error]
+  const named = (...names: string[]) => reasons.find((reason) => reason instanceof Error && names.includes(reason.name))
+  // The stores have no indexes, so only an add can be refused for what is there.
+  const taken = named('ConstraintError')
+  if (taken) return new KeyTakenError('There is a record under the key of an add.', { cause: taken })
+  const clear = named('QuotaExceededError', 'DataError')
+  return clear ?? new NoAnswerError('The connection broke during a commit.', { cause: tx.error ?? refused[0] })
+}
+
+function abort(tx: Transaction<'readwrite'>): void {
+  try {
+    tx.abort()
+  } catch {
+    // It is over already: what made the plan fail has aborted it.
+  }
+}
+
+const valid = (key: Key): IDBValidKey => (typeof key === 'object' ? key.map(valid) : key)
+
+/** undefined if the ends are the wrong way round, which IDBKeyRange would refuse: there is nothing between them. */
+function between(from: Key, to: Key): IDBKeyRange | undefined {
+  return compareKeys(from, to) > 0 ? undefined : IDBKeyRange.bound(valid(from), valid(to))
+}

@@ -1,0 +1,265 @@
+/** The backend for everything that stores locally: plans, driven over a storage. */
+import type {
+  AddOptions,
+  Backend,
+  BatchView,
+  Change,
+  Cursor,
+  Exchange,
+  Exchanged,
+  Locks,
+  NewTask,
+  Page,
+  Reads,
+  Retention,
+} from './backend.js'
+import type { Channel } from './channel.js'
+import { type Clock, systemClock } from './clock.js'
+import { type AppendValue, append, appendBlind, block, group, isPlain, type Tried } from './plan/append.js'
+import { BlockCache } from './plan/cache.js'
+import { change, type Ref } from './plan/change.js'
+import { exchange } from './plan/exchange.js'
+import { rootPlan } from './plan/ledger.js'
+import { list } from './plan/list.js'
+import { prune } from './plan/prune.js'
+import * as reading from './plan/read.js'
+import { type Block, LAYOUT, type Store, stores } from './plan/records.js'
+import { type RecoverOptions, recover, renew } from './plan/recover.js'
+import { randomText } from './random.js'
+import { KeyTakenError, type Plan, type RunOptions, type Storage } from './storage.js'
+import { type Counts, formatId, type HostId, type Lane, type Position, parseId, type Result, type TaskId, type TaskView } from './task.js'
+
+export interface LocalOptions {
+  storage: Storage
+  channel: Channel
+  locks?: Locks
+  clock?: Clock
+}
+
+/** How long a tail that was seen is trusted, in ms, by the wall clock and by the one that never goes back. */
+const TRUSTED = 10_000
+const ORIGIN_LENGTH = 8
+
+interface Seen {
+  lane: Lane
+  tail: Position
+  wall: number
+  monotonic: number
+}
+
+export class LocalBackend implements Backend {
+  readonly channel: Channel
+  readonly locks?: Locks
+  readonly #storage: Storage
+  readonly #clock: Clock
+  readonly #cache = new BlockCache()
+  /** Lanes and tails by queue and priority. */
+  readonly #seen = new Map<string, Seen>()
+  #origin = ''
+  #generation = -1
+  #ready: Promise<void> | undefined
+  /** Appends of one page follow each other: two at once would guess the same tail. */
+  #appending: Promise<unknown> = Promise.resolve()
+
+  constructor({ storage, channel, locks, clock = systemClock }: LocalOptions) {
+    this.#storage = storage
+    this.#clock = clock
+    this.channel = channel
+    if (locks) this.locks = locks
+  }
+
+  async open(): Promise<void> {
+    await this.#storage.open()
+    if (this.#generation === this.#storage.generation) return
+    this.#ready ??= this.#readRoot().finally(() => {
+      this.#ready = undefined
+    })
+    await this.#ready
+  }
+
+  /** Whatever was remembered of an earlier opening is void: the database may be another one by now. */
+  async #readRoot(): Promise<void> {
+    const generation = this.#storage.generation
+    this.#cache.clear()
+    this.#seen.clear()
+    const fresh = { layout: LAYOUT, origin: randomText(ORIGIN_LENGTH), nextLane: 0 }
+    const root = await this.#storage.run(() => rootPlan(fresh), { stores: ['ledger'], write: true })
+    this.#origin = root.origin
+    this.#generation = generation
+  }
+
+  async #run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
+    await this.open()
+    try {
+      return await this.#storage.run(() => this.#current(plan), options)
+    } catch (error) {
+      if (!(error instanceof ReopenedError)) throw error
+      await this.open()
+      return this.#storage.run(plan, options)
+    }
+  }
+
+  /** The storage may reopen just before it calls: what a plan would take from the caches might be of another database. */
+  #current<T>(plan: () => Plan<T>): Plan<T> {
+    if (this.#storage.generation !== this.#generation) throw new ReopenedError()
+    return plan()
+  }
+
+  #write<T>(plan: () => Plan<T>, durability?: 'relaxed' | 'strict', names: readonly Store[] = stores): Promise<T> {
+    return this.#run(plan, { stores: names, write: true, ...(durability ? { durability } : {}) })
+  }
+
+  #read<T>(plan: () => Plan<T>): Promise<T> {
+    return this.#run(plan, { stores, write: false })
+  }
+
+  get #context() {
+    return { cache: this.#cache, origin: this.#origin }
+  }
+
+  add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
+    const added = this.#appending.then(
+      () => this.#add(tasks, options),
+      () => this.#add(tasks, options),
+    )
+    this.#appending = added.catch(() => undefined)
+    return added
+  }
+
+  async #add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
+    await this.open()
+    const nonce = randomText(ORIGIN_LENGTH)
+    let tried: Tried | undefined
+    const blind = isPlain(tasks, options.now, options.batch) ? this.#guess(tasks, options.now, nonce) : undefined
+    if (blind) {
+      try {
+        await this.#write(() => this.#blindly(blind), options.durability, ['blocks'])
+        for (const last of blind.blocks) this.#saw(blind.keys.get(last.lane) ?? '', last.lane, last.to)
+        return blind.places.map(({ lane, position }) => formatId(this.#origin, lane, position))
+      } catch (error) {
+        // Another tab appended since, or this is a repeat of ours that was committed: reading tells.
+        if (!(error instanceof KeyTakenError)) throw error
+        this.#seen.clear()
+        const [first] = blind.blocks
+        if (first) tried = { lane: first.lane, from: first.from, places: blind.places }
+      }
+    }
+    // Should the storage run the plan again, not knowing whether it was committed, the plan looks where it was before.
+    const plan = () => remember(append(tasks, { ...options, nonce, ...(tried ? { tried } : {}) }), (at) => (tried = at))
+    const { places, lanes } = await this.#write(plan, options.durability)
+    for (const { queue, priority, lane, tail } of lanes) this.#saw(laneKey(queue, priority), lane, tail)
+    return places.map((place) => place && formatId(this.#origin, place.lane, place.position))
+  }
+
+  #blindly({ blocks, generation }: { blocks: readonly Block[]; generation: number }): Plan<void> {
+    if (generation !== this.#generation) throw new KeyTakenError('the tails seen are void')
+    return appendBlind(blocks)
+  }
+
+  #saw(key: string, lane: Lane, tail: Position): void {
+    this.#seen.set(key, { lane, tail, wall: this.#clock.now(), monotonic: this.#clock.monotonic() })
+  }
+
+  /** The blocks at the tails last seen, or undefined if a lane or tail is not known well enough. */
+  #guess(tasks: readonly NewTask[], now: number, nonce: string) {
+    const blocks: Block[] = []
+    const places: { lane: Lane; position: Position }[] = []
+    const tails = new Map<Lane, Position>()
+    const keys = new Map<Lane, string>()
+    for (const of of group(tasks, now)) {
+      const key = laneKey(of.queue, of.priority)
+      const seen = this.#seen.get(key)
+      if (!seen || !this.#trusts(seen)) return undefined
+      const from = tails.get(seen.lane) ?? seen.tail
+      const made = block(tasks, of, { lane: seen.lane, from, now, nonce })
+      tails.set(seen.lane, made.to)
+      keys.set(seen.lane, key)
+      blocks.push(made)
+      of.members.forEach((member, i) => {
+        places[member] = { lane: seen.lane, position: from + i }
+      })
+    }
+    return { blocks, places, keys, generation: this.#generation }
+  }
+
+  /** Both clocks: the one that never goes back may stop while the machine sleeps. */
+  #trusts({ wall, monotonic }: Seen): boolean {
+    const passed = this.#clock.now() - wall
+    return passed >= 0 && passed < TRUSTED && this.#clock.monotonic() - monotonic < TRUSTED
+  }
+
+  exchange(x: Exchange): Promise<Exchanged> {
+    const nonce = randomText(ORIGIN_LENGTH)
+    return this.#write(() => exchange(x, { ...this.#context, nonce }))
+  }
+
+  renew(host: HostId, until: number): Promise<Float64Array | undefined> {
+    return this.#write(() => renew(host, until))
+  }
+
+  change(c: Change): Promise<number> {
+    return this.#write(() => {
+      const refs = 'ids' in c ? c.ids.flatMap((id) => this.#ref(id) ?? []) : []
+      return change(c, refs, this.#cache)
+    })
+  }
+
+  #ref(id: TaskId): Ref | undefined {
+    const parsed = parseId(id)
+    return parsed?.origin === this.#origin ? parsed : undefined
+  }
+
+  get(ids: readonly TaskId[]): Promise<(TaskView | undefined)[]> {
+    return this.#read(() => reading.views(ids.map((id) => this.#ref(id)), this.#context))
+  }
+
+  results(ids: readonly TaskId[]): Promise<(Result | undefined)[]> {
+    return this.#read(() => reading.results(ids.map((id) => this.#ref(id)), this.#context))
+  }
+
+  batch(id: string): Promise<BatchView | undefined> {
+    return this.#read(() => reading.batch(id))
+  }
+
+  read<K extends keyof Reads>(kind: K, query: Reads[K]['query'], cursor?: Cursor): Promise<Page<Reads[K]['item']>> {
+    const plans: { [P in keyof Reads]: (q: Reads[P]['query']) => Plan<Page<Reads[P]['item']>> } = {
+      tasks: (q) => list(q, this.#context, cursor),
+      batches: (q) => reading.batches(q, cursor),
+      parts: (q) => reading.parts(q, cursor),
+      ended: (q) => reading.ended(q, this.#context, cursor),
+    }
+    return this.#read(() => plans[kind](query))
+  }
+
+  counts(queue?: string): Promise<Counts> {
+    return this.#read(() => reading.counts(queue))
+  }
+
+  recover(options: RecoverOptions): Promise<number> {
+    return this.#write(() => recover(options, this.#cache))
+  }
+
+  prune(retention: Retention): Promise<boolean> {
+    return this.#write(() => prune(retention))
+  }
+
+  async close(): Promise<void> {
+    this.channel.close()
+    await this.#storage.close()
+  }
+}
+
+/** The storage was reopened between the caller's look and the plan's start. */
+class ReopenedError extends Error {
+  override readonly name = 'ReopenedError'
+}
+
+function* remember(plan: Plan<AppendValue>, tell: (tried: Tried) => void): Plan<AppendValue> {
+  const end = yield* plan
+  const { places } = end.value
+  const first = places.find((place) => place !== undefined)
+  if (first) tell({ lane: first.lane, from: first.position, places })
+  return end
+}
+
+const laneKey = (queue: string, priority: number) => JSON.stringify([queue, priority])

@@ -1,0 +1,12 @@
+import { localChannel } from '../channel.js'
+import type { Clock } from '../clock.js'
+import { LocalBackend } from '../local.js'
+import { memoryLocks } from './locks.js'
+import { MemoryStorage } from './storage.js'
+
+/** Tasks in memory: for tests, for runtimes without storage, for work that may be lost. Queues that share one instance share its tasks. */
+export class MemoryBackend extends LocalBackend {
+  constructor(options: { clock?: Clock } = {}) {
+    super({ storage: new MemoryStorage(), channel: localChannel(), locks: memoryLocks(), ...options })
+  }
+}

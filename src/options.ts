@@ -1,0 +1,99 @@
+import type { NewTask } from './backend.js'
+import { InvalidOptionError } from './errors.js'
+import { checkNumber, checkText, runAtOf, settingsOf } from './follow-up.js'
+import type { RetryPolicy } from './task.js'
+
+/** What every way of enqueueing takes. */
+export interface EnqueueOptions {
+  /** Name of the queue. Default `'default'`. */
+  queue?: string
+  /** −100 … 100; lower goes first. Default 0. */
+  priority?: number
+  /** Not before this many ms from now. Either this or `runAt`. */
+  delay?: number
+  /** Not before this time: a Date, or ms since the epoch. */
+  runAt?: Date | number
+  /** Overrides the handler's retry policy, field by field. */
+  retry?: RetryPolicy
+  /** Longest time an attempt may take, in ms; 0: as long as it likes. Default: the handler's. */
+  timeout?: number
+  /** Anything that can be cloned; the handler sees it as `ctx.meta`. */
+  meta?: unknown
+  /** `'strict'`: resolves once it is on the disk. Default: the backend's. */
+  durability?: 'relaxed' | 'strict'
+}
+
+export const enqueueOptions: readonly (keyof EnqueueOptions)[] = [
+  'queue',
+  'priority',
+  'delay',
+  'runAt',
+  'retry',
+  'timeout',
+  'meta',
+  'durability',
+]
+const retryOptions: readonly (keyof RetryPolicy)[] = ['attempts', 'delay', 'factor', 'maxDelay', 'jitter']
+
+/** A task but for its input, out of checked options. `meta` is copied: the caller may go on changing its own. */
+export function taskTemplate(name: string, options: EnqueueOptions, now: number): Omit<NewTask, 'input'> {
+  const { queue = 'default', priority = 0, retry, durability } = options
+  const template: Omit<NewTask, 'input'> = {
+    name: checkText('name', name),
+    queue: checkText('queue', queue),
+    priority: checkNumber('priority', priority, -100, 100, true),
+  }
+  if (retry !== undefined) checkKnown('retry', retry, retryOptions)
+  if (durability !== undefined) checkDurability(durability)
+  const runAt = runAtOf(options, now)
+  if (runAt !== undefined) template.runAt = runAt
+  const settings = settingsOf(options)
+  if (settings) template.settings = settings
+  return template
+}
+
+/** Callers in plain JavaScript misspell options and hear nothing of it; here they do. */
+export function checkKnown(of: string, given: unknown, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InvalidOptionError(of, `${of} must be an object with any of: ${known.join(', ')}.`)
+  }
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue
+    const option = of === 'options' ? key : `${of}.${key}`
+    throw new InvalidOptionError(option, `There is no option '${option}'. Use any of: ${known.join(', ')}.`)
+  }
+}
+
+function checkDurability(value: unknown): void {
+  if (value === 'relaxed' || value === 'strict') return
+  throw new InvalidOptionError('durability', `durability must be 'relaxed' or 'strict', not ${JSON.stringify(value)}.`)
+}
+
+/** A time limit for waiting, in ms. Absent and Infinity: none. */
+export function checkTimeout(timeout: number | undefined): number | undefined {
+  if (timeout === undefined || timeout === Number.POSITIVE_INFINITY) return undefined
+  return checkNumber('timeout', timeout, 0, Number.MAX_SAFE_INTEGER)
+}
+
+/** How many things a page of a listing has. */
+export function checkLimit(limit: number): number {
+  return checkNumber('limit', limit, 1, 1_000, true)
+}
+
+/** A time in ms since the epoch, out of a Date or a number. */
+export function checkTime(option: string, time: Date | number): number {
+  return checkNumber(option, time instanceof Date ? time.getTime() : time, 0, Number.MAX_SAFE_INTEGER)
+}
+
+export interface CancelOptions {
+  /** Told to whoever asks why a task ended. */
+  reason?: string
+}
+
+/** Throws InvalidOptionError for unknown options. */
+export function reasonOf(options: CancelOptions): { reason?: string } {
+  checkKnown('options', options, ['reason'])
+  const reason: unknown = options.reason
+  if (reason === undefined || reason === '') return {}
+  return { reason: checkText('reason', reason) }
+}

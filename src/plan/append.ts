@@ -1,0 +1,275 @@
+/** Storing tasks: laying them out in blocks, and appending the blocks to their lanes. */
+import type { BatchChunk, NewTask } from '../backend.js'
+import { roughSize } from '../cloneable.js'
+import type { Plan, Write } from '../storage.js'
+import type { Lane, Position, TaskSettings } from '../task.js'
+import { setAside } from './aside.js'
+import { Draft, type Step } from './ledger.js'
+import { add, BLOCK_BYTES, BLOCK_TASKS, type BatchMark, type Block, LAYOUT, type LaneState, one, type PartMark, put, type Stage } from './records.js'
+
+/** A larger value gets a block of its own. */
+const OWN_BLOCK_BYTES = 64 * 1024
+
+/** What an append needs to know of a task beyond the task: where it stands in a batch. */
+export interface Appended extends NewTask {
+  batch?: string
+  stage?: number
+  /** Index in the batch's input. */
+  index?: number
+}
+
+/** Neighbours in one lane that go into one block. */
+interface Group {
+  queue: string
+  priority: number
+  /** Absent: in line. */
+  runAt?: number
+  batch?: string
+  stage?: number
+  /** Indexes in the caller's list. */
+  members: number[]
+  bytes: number
+}
+
+/** Sorts tasks into blocks-to-be: those of one lane, time and batch stay together, in order. */
+export function group(tasks: readonly Appended[], now: number): Group[] {
+  const groups: Group[] = []
+  const open = new Map<string, Group>()
+  tasks.forEach((task, i) => {
+    const runAt = task.runAt !== undefined && task.runAt > now ? task.runAt : undefined
+    const key = JSON.stringify([task.queue, task.priority, runAt, task.batch, task.stage])
+    const bytes = roughSize(task.input)
+    let into = open.get(key)
+    const full = into && (into.members.length >= BLOCK_TASKS || into.bytes + bytes > BLOCK_BYTES)
+    if (!into || full || bytes > OWN_BLOCK_BYTES) {
+      into = { queue: task.queue, priority: task.priority, members: [], bytes: 0 }
+      if (runAt !== undefined) into.runAt = runAt
+      if (task.batch !== undefined) into.batch = task.batch
+      if (task.stage !== undefined) into.stage = task.stage
+      groups.push(into)
+      open.set(key, into)
+    }
+    into.members.push(i)
+    into.bytes += bytes
+  })
+  return groups
+}
+
+/** The block of a group, once its place is known. */
+export function block(
+  tasks: readonly Appended[],
+  of: Group,
+  at: { lane: Lane; from: Position; now: number; nonce: string },
+): Block {
+  const members = of.members.flatMap((i) => tasks[i] ?? [])
+  const names = members.map((task) => task.name)
+  const [first] = names
+  const made: Block = {
+    lane: at.lane,
+    from: at.from,
+    to: at.from + members.length,
+    at: at.now,
+    nonce: at.nonce,
+    inputs: members.map((task) => task.input),
+    name: first !== undefined && names.every((name) => name === first) ? first : names,
+  }
+  if (of.batch !== undefined) made.batch = of.batch
+  if (of.stage !== undefined) {
+    made.stage = of.stage
+    // Follow-ups come in the order their predecessors ended.
+    const { start, indexes } = indexesOf(members)
+    if (indexes) made.indexes = indexes
+    else made.start = start
+  }
+  addSettings(
+    made,
+    members.map((task) => task.settings),
+  )
+  return made
+}
+
+function addSettings(made: Block, settings: readonly (TaskSettings | undefined)[]): void {
+  const [first] = settings
+  // enqueueMany gives all its tasks the same object.
+  if (first && settings.every((one) => one === first)) made.settings = first
+  else {
+    const own: Record<number, TaskSettings> = {}
+    settings.forEach((one, i) => {
+      if (one && Object.keys(one).length > 0) own[i] = one
+    })
+    if (Object.keys(own).length > 0) made.own = own
+  }
+}
+
+const isHeld = (task: { runAt?: number }, now: number) => (task.runAt ?? 0) > now
+
+/** Whether these tasks can be appended without reading: nothing but blocks is written. */
+export function isPlain(tasks: readonly Appended[], now: number, batch?: BatchChunk): boolean {
+  return !batch && !tasks.some((task) => task.batch !== undefined || isHeld(task, now))
+}
+
+/** Appends at tails believed to be right. A wrong one finds its key taken, and the caller reads instead. */
+// biome-ignore lint/correctness/useYield: a plan without reads is a plan too
+export function* appendBlind(blocks: readonly Block[]): Plan<void> {
+  const writes: Write[] = blocks.map((made) => add('block', [made.lane, made.from], made))
+  return { writes, value: undefined }
+}
+
+const findLane = (draft: Draft, queue: string, priority: number, held: boolean) =>
+  draft.ledgers.get(queue)?.lanes.find((state) => state.priority === priority && state.held === held)
+
+/** The lane of a queue and priority, allotted if there is none yet. Needs ledgers and, for that, the root loaded. */
+function laneFor(draft: Draft, queue: string, priority: number, held: boolean): LaneState {
+  const ledger = draft.ledger(queue)
+  const found = findLane(draft, queue, priority, held)
+  if (found) return found
+  if (!draft.root) throw new Error('sitq: a lane was asked for before the root was read')
+  const state: LaneState = { lane: draft.root.nextLane++, priority, held, head: 0, block: 0, skips: 0, sweep: 0 }
+  ledger.lanes.push(state)
+  draft.addLedger(ledger)
+  draft.setTail(state.lane, 0)
+  draft.changed(ledger)
+  draft.changedRoot()
+  draft.writes.push(put('lane', state.lane, { lane: state.lane, queue, priority, held }))
+  return state
+}
+
+/**
+ * Reads what appending these tasks needs (the tails of their lanes), in one wave. Needs ledgers loaded. Returns the
+ * work to be done when everything the transaction reads is there: it writes, and returns where each task went.
+ */
+export function* prepareAppend(draft: Draft, tasks: readonly Appended[], now: number): Step<void> {
+  const lanes = new Set<Lane>()
+  let missing = false
+  for (const task of tasks) {
+    const state = findLane(draft, task.queue, task.priority, isHeld(task, now))
+    if (state) lanes.add(state.lane)
+    else missing = true
+  }
+  yield* draft.load({ tails: lanes, root: missing })
+}
+
+/** Writes tasks whose lanes are prepared. Returns the place of each, in order. */
+export function writeAppend(
+  draft: Draft,
+  tasks: readonly Appended[],
+  options: { now: number; nonce: string },
+): { lane: Lane; position: Position }[] {
+  const places: { lane: Lane; position: Position }[] = []
+  const parts: PartMark[] = []
+  for (const of of group(tasks, options.now)) {
+    const state = laneFor(draft, of.queue, of.priority, of.runAt !== undefined)
+    const from = draft.tail(state.lane)
+    const made = block(tasks, of, { lane: state.lane, from, ...options })
+    draft.writes.push(add('block', [made.lane, from], made))
+    draft.setTail(state.lane, made.to)
+    if (of.runAt !== undefined) hold(draft, state, made, of.queue, of.runAt)
+    if (of.batch !== undefined) addPart(parts, tasks, of, { ...made, batch: of.batch })
+    of.members.forEach((member, i) => {
+      places[member] = { lane: made.lane, position: from + i }
+    })
+  }
+  for (const mark of parts) draft.writes.push(put('part', [mark.batch, mark.stage, mark.start, mark.lane, mark.from], mark))
+  return places
+}
+
+function hold(draft: Draft, state: LaneState, made: Block, queue: string, runAt: number): void {
+  state.head = made.to
+  state.block = made.to
+  const { lane, from, to } = made
+  setAside(draft, { lane, from, to, queue, gate: state.priority, order: runAt, attempt: 1, crashes: 0 })
+}
+
+/** Where tasks of a batch lie; neighbouring blocks of one append are one part. */
+function addPart(parts: PartMark[], tasks: readonly Appended[], of: Group, made: Block & { batch: string }): void {
+  const { lane, from, to, batch } = made
+  const { start, indexes } = indexesOf(of.members.flatMap((i) => tasks[i] ?? []))
+  const stage = of.stage ?? 0
+  const last = parts.at(-1)
+  const follows = last?.lane === lane && last.batch === batch && last.stage === stage && last.to === from
+  if (last && follows && !indexes && !last.indexes && last.start + (last.to - last.from) === start) last.to = to
+  else parts.push({ batch, stage, start, lane, from, to, ...(indexes ? { indexes } : {}) })
+}
+
+/** Indexes in the batch's input: all of them, or only the first where the others follow from it. */
+function indexesOf(tasks: readonly Appended[]): { start: number; indexes?: number[] } {
+  const indexes = tasks.map((task) => task.index ?? 0)
+  const start = indexes[0] ?? 0
+  return indexes.every((index, i) => index === start + i) ? { start } : { start: Math.min(...indexes), indexes }
+}
+
+export function newBatch(id: string, queue: string, now: number, stages?: Stage[]): BatchMark {
+  const counts = { total: 0, completed: 0, failed: 0, cancelled: 0, dropped: 0 }
+  return { id, queue, ...counts, open: true, createdAt: now, ...(stages ? { stages } : {}) }
+}
+
+/** Gives tasks that join a batch their index in its input, and counts them into it. The batch is loaded. */
+export function joinBatch(batch: BatchMark, tasks: readonly Appended[]): void {
+  for (const task of tasks) {
+    task.batch = batch.id
+    task.index = batch.total++
+    if (batch.stages) task.stage = 0
+  }
+}
+
+/** What came of an append: where each task is; undefined for those a batch had already. */
+export interface AppendValue {
+  places: ({ lane: Lane; position: Position } | undefined)[]
+  /** Lanes and their tails after it, for whoever wants to append blindly next. */
+  lanes: { queue: string; priority: number; lane: Lane; tail: Position }[]
+}
+
+/** Where an append was tried: its first block, and every task's place. */
+export interface Tried {
+  lane: Lane
+  from: Position
+  places: AppendValue['places']
+}
+
+/**
+ * Appends after reading. `tried` is where an attempt at the same append put its blocks, of which nobody knows whether it
+ * was committed (the storage lost its connection and ran it again): if a block there bears our nonce, it was.
+ */
+export function* append(
+  tasks: readonly NewTask[],
+  options: { now: number; nonce: string; batch?: BatchChunk; tried?: Tried },
+): Plan<AppendValue> {
+  const { now, batch: chunk, tried } = options
+  const draft = new Draft()
+  if (tried) {
+    const first = one('block', [tried.lane, tried.from])
+    yield [first]
+    if (first.found[0]?.nonce === options.nonce) return { writes: [], value: { places: tried.places, lanes: [] } }
+  }
+  yield* draft.load({ ledgers: true, batches: chunk ? [chunk.id] : [] })
+  let fresh: Appended[] = tasks.map((task) => ({ ...task }))
+  let ignored = 0
+  if (chunk) {
+    const batch = draft.batches.get(chunk.id) ?? newBatch(chunk.id, tasks[0]?.queue ?? 'default', now, chunk.stages)
+    // Inputs before the total were stored by an earlier run of the same import.
+    ignored = Math.min(tasks.length, Math.max(0, batch.total - chunk.offset))
+    fresh = fresh.slice(ignored)
+    if (batch.stopped) return draft.finish({ places: tasks.map(() => undefined), lanes: [] })
+    joinBatch(batch, fresh)
+    batch.open = chunk.open
+    closeBatch(batch, now)
+    draft.changedBatch(batch)
+  }
+  yield* prepareAppend(draft, fresh, now)
+  const places = writeAppend(draft, fresh, options)
+  const lanes = [...draft.ledgers.values()].flatMap(({ queue, lanes: states }) =>
+    states.flatMap(({ lane, priority, held }) =>
+      held || !places.some((place) => place.lane === lane)
+        ? []
+        : [{ queue, priority, lane, tail: draft.tail(lane) }],
+    ),
+  )
+  return draft.finish({ places: [...Array<undefined>(ignored).fill(undefined), ...places], lanes })
+}
+
+/** Whether everything in a batch has ended: sets `endedAt` once, takes it back when there is more to do. */
+export function closeBatch(batch: BatchMark, now: number): void {
+  const done = batch.completed + batch.failed + batch.cancelled + batch.dropped
+  if (batch.open || done < batch.total) delete batch.endedAt
+  else batch.endedAt ??= now
+}

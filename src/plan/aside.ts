@@ -1,0 +1,72 @@
+/** Positions that are not in line: set aside behind a gate, and taken from there again. */
+import type { Interval, Lane } from '../task.js'
+import { countAside, type Draft, type Part } from './ledger.js'
+import { type AsideMark, put, remove } from './records.js'
+
+const asideKey = (mark: Interval) => [mark.lane, mark.to - 1]
+const gateKey = (mark: AsideMark) => [mark.queue, mark.gate ?? '', mark.order, mark.lane, mark.to - 1]
+
+/** A host lets go of a stretch: it is the first to be claimed again. */
+export function giveBack(draft: Draft, queue: string, part: Part): void {
+  const { lane, from, to, attempt, crashes } = part
+  const gate = draft.place(lane)?.state.priority ?? 0
+  setAside(draft, { queue, lane, from, to, gate, order: 0, attempt, crashes })
+}
+
+/** Puts a stretch behind a gate. It must have left the place where it was. */
+export function setAside(draft: Draft, mark: AsideMark): void {
+  const place = draft.place(mark.lane)
+  if (mark.gate === null) {
+    draft.writes.push(put('aside', asideKey(mark), mark))
+    draft.skips.push(mark)
+    return
+  }
+  // Ahead of the head lie the skips that covered these positions until now, one for each.
+  const ahead = place && !place.state.held && mark.to > place.state.head
+  if (ahead) {
+    draft.writes.push(remove('aside', [mark.lane, mark.from], [mark.lane, mark.to - 1]))
+    draft.skips = draft.skips.filter(({ lane, from, to }) => lane !== mark.lane || from >= mark.to || to <= mark.from)
+  }
+  draft.writes.push(put('aside', asideKey(mark), mark), put('gate', gateKey(mark), mark))
+  draft.asides.push(mark)
+  if (!place) return
+  countAside(place.ledger, mark.gate, mark.order, mark.to - mark.from)
+  draft.changed(place.ledger)
+}
+
+/**
+ * Takes [from, to) out of a mark that covers it. What is left of the mark stays where it was, in up to two pieces, which
+ * are returned. In a lane with a line, a position that the head has not passed yet must not look in line again: a skip
+ * stays in its place.
+ */
+export function takeAside(draft: Draft, mark: AsideMark, from: number, to: number): AsideMark[] {
+  const place = draft.place(mark.lane)
+  const left: AsideMark[] = []
+  if (from > mark.from) left.push({ ...mark, to: from })
+  if (to < mark.to) left.push({ ...mark, from: to })
+  draft.writes.push(remove('aside', asideKey(mark)))
+  if (mark.gate !== null) draft.writes.push(remove('gate', gateKey(mark)))
+  for (const piece of left) {
+    draft.writes.push(put('aside', asideKey(piece), piece))
+    if (piece.gate !== null) draft.writes.push(put('gate', gateKey(piece), piece))
+  }
+  if (!place) return left
+  if (mark.gate !== null) countAside(place.ledger, mark.gate, mark.order, from - to)
+  const ahead = !place.state.held && from >= place.state.head
+  // One each, so that any of them can come back alone.
+  for (let p = from; ahead && p < to; p++) setAside(draft, skip(mark, p, p + 1))
+  draft.changed(place.ledger)
+  return left
+}
+
+/** The head moves over [from, to): skips that this transaction wrote there have done their duty. */
+export function dropSkips(draft: Draft, lane: Lane, from: number, to: number): void {
+  for (const mark of draft.skips) {
+    if (mark.lane === lane && mark.from >= from && mark.to <= to) draft.writes.push(remove('aside', asideKey(mark)))
+  }
+}
+
+/** Covers ended positions that the head will still meet. */
+export function skip(at: { queue: string; lane: number }, from: number, to: number): AsideMark {
+  return { queue: at.queue, lane: at.lane, from, to, gate: null, order: 0, attempt: 0, crashes: 0 }
+}

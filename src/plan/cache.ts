@@ -1,0 +1,142 @@
+/** Blocks that were read. They are written once and never changed, so they may be remembered between transactions. */
+import type { Interval, Lane, Position } from '../task.js'
+import type { Step } from './ledger.js'
+import { BLOCK_TASKS, type Block, blockAt, range } from './records.js'
+
+/** How many blocks are kept; a block holds at most 256 tasks and about 128 kB. */
+const KEPT = 64
+
+export class BlockCache {
+  /** Most recently used last. */
+  readonly #blocks = new Map<string, Block>()
+  /** Of each lane, the blocks' beginnings, unsorted: few. */
+  readonly #starts = new Map<Lane, Set<Position>>()
+  /** Where the next claim will look, so that it can be read in the same wave as the ledger. */
+  readonly next = new Map<Lane, { block: Position; limit: number }>()
+
+  /** Tasks per block, of each lane, as last seen. */
+  readonly #density = new Map<Lane, number>()
+
+  /** How many blocks of a lane are likely to hold so many tasks. */
+  estimate(lane: Lane, tasks: number): number {
+    return Math.max(1, Math.ceil(tasks / (this.#density.get(lane) ?? BLOCK_TASKS)))
+  }
+
+  measure(lane: Lane, blocks: readonly Block[]): void {
+    const tasks = blocks.reduce((sum, { from, to }) => sum + to - from, 0)
+    if (blocks.length > 0) this.#density.set(lane, tasks / blocks.length)
+  }
+
+  find(lane: Lane, p: Position): Block | undefined {
+    for (const from of this.#starts.get(lane) ?? []) {
+      if (from > p) continue
+      const key = `${lane}:${from}`
+      const block = this.#blocks.get(key)
+      if (!block || block.to <= p) continue
+      this.#blocks.delete(key)
+      this.#blocks.set(key, block)
+      return block
+    }
+    return undefined
+  }
+
+  keep(blocks: readonly Block[]): void {
+    for (const block of blocks) {
+      this.#blocks.set(`${block.lane}:${block.from}`, block)
+      const starts = this.#starts.get(block.lane) ?? new Set()
+      this.#starts.set(block.lane, starts.add(block.from))
+    }
+    for (const [key, block] of this.#blocks) {
+      if (this.#blocks.size <= KEPT) break
+      this.#blocks.delete(key)
+      this.#starts.get(block.lane)?.delete(block.from)
+    }
+  }
+
+  clear(): void {
+    this.#blocks.clear()
+    this.#starts.clear()
+    this.next.clear()
+    this.#density.clear()
+  }
+}
+
+/**
+ * The blocks of one transaction: what it reads is certain to stay until its end, however many there are. Found by
+ * binary search.
+ */
+export class Blocks {
+  readonly #lanes = new Map<Lane, Block[]>()
+  readonly #cache: BlockCache
+
+  constructor(cache: BlockCache) {
+    this.#cache = cache
+  }
+
+  add(blocks: readonly Block[]): void {
+    for (const block of blocks) {
+      const list = this.#lanes.get(block.lane) ?? []
+      const at = lowerBound(list, block.from)
+      if (list[at]?.from !== block.from) list.splice(at, 0, block)
+      this.#lanes.set(block.lane, list)
+    }
+    this.#cache.keep(blocks)
+  }
+
+  at(lane: Lane, p: Position): Block | undefined {
+    const list = this.#lanes.get(lane) ?? []
+    const block = list[lowerBound(list, p + 1) - 1]
+    if (block && block.to > p) return block
+    const cached = this.#cache.find(lane, p)
+    if (cached) {
+      list.splice(lowerBound(list, cached.from), 0, cached)
+      this.#lanes.set(lane, list)
+    }
+    return cached
+  }
+
+  /** Reads the blocks of these stretches that are not here yet, in one wave. */
+  *need(stretches: Iterable<Interval>): Step<void> {
+    const reads = []
+    for (const { lane, from, to } of stretches) {
+      let p = from
+      while (p < to) {
+        const block = this.at(lane, p)
+        if (!block) break
+        p = block.to
+      }
+      if (p >= to) continue
+      reads.push(blockAt(lane, p))
+      if (to - p > 1) reads.push(range('block', [lane, p + 1], [lane, to - 1]))
+    }
+    if (reads.length === 0) return
+    yield reads
+    for (const read of reads) this.add(read.found)
+  }
+
+  /** Cuts a stretch at the ends of blocks. Positions without a block are left out. */
+  *split(stretch: Interval): Generator<{ block: Block; from: Position; to: Position }> {
+    for (let p = stretch.from; p < stretch.to; ) {
+      const block = this.at(stretch.lane, p)
+      if (!block) {
+        p++
+        continue
+      }
+      const to = Math.min(block.to, stretch.to)
+      yield { block, from: p, to }
+      p = to
+    }
+  }
+}
+
+/** Index of the first block that does not begin before `from`. */
+function lowerBound(list: readonly Block[], from: Position): number {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((list[middle]?.from ?? 0) < from) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,116 @@
+/** Cancelling stretches of positions, wherever they are. */
+import type { HostId, Interval } from '../task.js'
+import { setAside, skip, takeAside } from './aside.js'
+import { type Draft, encodeParts, overlap, type Part, type Place, partsOf, type Step, without } from './ledger.js'
+import { writeCancelled } from './outcome.js'
+import { type AsideMark, LAST, range } from './records.js'
+
+/** Ends as cancelled what of a stretch has not ended yet. Returns how many positions that were. */
+export type Canceller = (stretch: Interval) => number
+
+/** Reads what cancelling these stretches (or parts of them) needs, in one wave. Needs ledgers loaded. */
+export function* canceller(
+  draft: Draft,
+  stretches: readonly Interval[],
+  now: number,
+  reason: string | undefined,
+): Step<Canceller> {
+  const known = stretches.filter(({ lane }) => draft.place(lane))
+  // A mark that begins in a stretch may end beyond it: the ceiling of its last position finds that one.
+  const inside = known.map(({ lane, from, to }) => range('aside', [lane, from], [lane, to - 1]))
+  const beyond = known.map(({ lane, to }) => range('aside', [lane, to], [lane, LAST], { limit: 1 }))
+  yield* draft.load({ tails: known.map(({ lane }) => lane) }, [...inside, ...beyond])
+  const marks = new Map<number, Map<number, AsideMark>>()
+  for (const mark of [...inside, ...beyond].flatMap((read) => read.found)) {
+    const lane = marks.get(mark.lane) ?? new Map<number, AsideMark>()
+    marks.set(mark.lane, lane.set(mark.to, mark))
+  }
+  return (stretch) => {
+    const place = draft.place(stretch.lane)
+    if (!place) return 0
+    const mine = marks.get(stretch.lane) ?? new Map<number, AsideMark>()
+    marks.set(stretch.lane, mine)
+    const pieces = [
+      ...fromParts(draft, place, stretch),
+      ...fromAside(draft, mine, stretch),
+      ...fromLine(draft, place, mine, stretch),
+    ]
+    let cancelled = 0
+    for (const piece of joined(pieces)) {
+      writeCancelled(draft, { lane: stretch.lane, ...piece }, now, reason)
+      cancelled += piece.to - piece.from
+    }
+    return cancelled
+  }
+}
+
+type Piece = { from: number; to: number }
+
+/** Out of what hosts hold. They learn of it with their next renewal or exchange, and abort the handlers. */
+function fromParts(draft: Draft, { ledger }: Place, stretch: Interval): Piece[] {
+  const pieces: Piece[] = []
+  for (const host of Object.keys(ledger.hosts)) pieces.push(...fromHost(draft, { ledger, host }, stretch))
+  return pieces
+}
+
+function fromHost(draft: Draft, at: { ledger: Place['ledger']; host: HostId }, stretch: Interval): Piece[] {
+  const pieces: Piece[] = []
+  const left: Part[] = []
+  for (const part of partsOf(at.ledger, at.host)) {
+    const cut = part.lane === stretch.lane ? overlap(part, stretch) : undefined
+    if (cut) pieces.push(cut)
+    for (const rest of cut ? without(part, [cut]) : [part]) left.push({ ...part, ...rest })
+  }
+  const entry = at.ledger.hosts[at.host]
+  if (pieces.length === 0 || !entry) return []
+  entry.parts = encodeParts(left)
+  draft.changed(at.ledger)
+  return pieces
+}
+
+/** Out of what is aside behind any gate. Skips stay: what they cover has ended. */
+function fromAside(draft: Draft, marks: Map<number, AsideMark>, stretch: Interval): Piece[] {
+  const pieces: Piece[] = []
+  for (const mark of [...marks.values()]) {
+    const cut = mark.gate === null ? undefined : overlap(mark, stretch)
+    if (!cut) continue
+    marks.delete(mark.to)
+    const place = draft.place(mark.lane)
+    for (const left of takeAside(draft, mark, cut.from, cut.to)) marks.set(left.to, left)
+    if (place && !place.state.held && cut.from >= place.state.head) {
+      for (let p = cut.from; p < cut.to; p++) marks.set(p + 1, skip(mark, p, p + 1))
+    }
+    pieces.push(cut)
+  }
+  return pieces
+}
+
+/** Out of the line: what lies at or after the head, less what is not in line there. The head will skip it. */
+function fromLine(draft: Draft, { ledger, state }: Place, marks: Map<number, AsideMark>, stretch: Interval): Piece[] {
+  if (state.held) return []
+  const line = { from: Math.max(stretch.from, state.head), to: Math.min(stretch.to, draft.tail(stretch.lane)) }
+  if (line.from >= line.to) return []
+  const pieces = without(
+    line,
+    [...marks.values()].sort((a, b) => a.from - b.from),
+  )
+  for (const { from, to } of pieces) {
+    const mark = skip({ queue: ledger.queue, lane: stretch.lane }, from, to)
+    setAside(draft, mark)
+    marks.set(mark.to, mark)
+    state.skips += to - from
+    draft.changed(ledger)
+  }
+  return pieces
+}
+
+/** Neighbouring pieces as one, so that a long stretch costs one record. */
+function joined(pieces: readonly Piece[]): Piece[] {
+  const all: Piece[] = []
+  for (const piece of [...pieces].sort((a, b) => a.from - b.from)) {
+    const last = all.at(-1)
+    if (last && last.to === piece.from) last.to = piece.to
+    else all.push({ ...piece })
+  }
+  return all
+}

@@ -1,0 +1,192 @@
+/** Changes asked for by those who are not the host: cancel, retry, pause, resume, and what goes with batches and gates. */
+import type { Change } from '../backend.js'
+import type { Plan } from '../storage.js'
+import type { Interval } from '../task.js'
+import { closeBatch } from './append.js'
+import { setAside, takeAside } from './aside.js'
+import { Blocks, type BlockCache } from './cache.js'
+import { type Canceller, canceller } from './cancel.js'
+import { Draft, type Step } from './ledger.js'
+import { countBatch, kindAt, splitOutcome } from './outcome.js'
+import { type AsideMark, blockAt, COMPLETED, ceiling, FAILED, LAST, type PartMark, range } from './records.js'
+
+/** A position given by an id of this database. */
+export type Ref = { lane: number; position: number }
+
+/** Tells the refs of a change's ids; ids of other databases are left out. */
+export function* change(c: Change, refs: readonly Ref[], cache: BlockCache): Plan<number> {
+  const draft = new Draft()
+  yield* draft.load({ ledgers: true })
+  const changed = yield* apply(draft, c, refs, cache)
+  return draft.finish(changed)
+}
+
+function* apply(draft: Draft, c: Change, refs: readonly Ref[], cache: BlockCache): Step<number> {
+  switch (c.type) {
+    case 'cancel':
+      return yield* cancelRefs(draft, refs, c)
+    case 'cancel-batch':
+      return yield* cancelBatches(draft, [c.batch], c)
+    case 'clear':
+      return yield* clear(draft, c)
+    case 'retry':
+      return yield* retry(draft, refs, c.now, cache)
+    case 'pause':
+      return setPause(draft, c.queue, c.until)
+    case 'resume':
+      return setPause(draft, c.queue, undefined)
+    case 'end-batch':
+      return yield* endBatch(draft, c.batch, c.now)
+    case 'open-gate':
+      return yield* openGate(draft, c.gate)
+  }
+}
+
+type Reason = { now: number; reason?: string }
+
+function* cancelRefs(draft: Draft, refs: readonly Ref[], { now, reason }: Reason): Step<number> {
+  const known = refs.filter(({ lane }) => draft.place(lane))
+  const blocks = known.map(({ lane, position }) => blockAt(lane, position))
+  const stretches = known.map(({ lane, position }) => ({ lane, from: position, to: position + 1 }))
+  if (blocks.length > 0) yield blocks
+  const cancel = yield* canceller(draft, stretches, now, reason)
+  yield* draft.load({ batches: blocks.flatMap((read) => read.found[0]?.batch ?? []) })
+  let cancelled = 0
+  stretches.forEach((stretch, i) => {
+    const block = blocks[i]?.found[0]
+    if (!block || block.to <= stretch.from) return
+    const count = cancel(stretch)
+    if (count > 0) countBatch(draft, block.batch, 'cancelled', count, now, block.stage)
+    cancelled += count
+  })
+  return cancelled
+}
+
+/** Cancels what is left of batches, and ends their input. */
+function* cancelBatches(draft: Draft, ids: readonly string[], { now, reason }: Reason): Step<number> {
+  const reads = ids.map((id) => range('part', [id], [id, LAST]))
+  yield* draft.load({ batches: ids }, reads)
+  const parts = reads.flatMap((read) => read.found)
+  const cancel = yield* canceller(draft, parts, now, reason)
+  const cancelled = cancelParts(draft, parts, cancel, now)
+  for (const id of ids) {
+    const batch = draft.batches.get(id)
+    if (!batch) continue
+    batch.open = false
+    if (batch.endedAt === undefined) batch.stopped = true
+    closeBatch(batch, now)
+    draft.changedBatch(batch)
+  }
+  return cancelled
+}
+
+function cancelParts(draft: Draft, parts: readonly PartMark[], cancel: Canceller, now: number): number {
+  let cancelled = 0
+  for (const part of parts) {
+    const count = cancel(part)
+    if (count > 0) countBatch(draft, part.batch, 'cancelled', count, now, part.stage)
+    cancelled += count
+  }
+  return cancelled
+}
+
+/** Cancels all that waits or runs: first by batch, so that each is counted where it belongs, then the rest of every lane. */
+function* clear(draft: Draft, { queue, now, reason }: Reason & { queue?: string }): Step<number> {
+  const ledgers = [...draft.ledgers.values()].filter((ledger) => queue === undefined || ledger.queue === queue)
+  const lanes = ledgers.flatMap((ledger) => ledger.lanes.map(({ lane }) => lane))
+  const batches = range('batch', [], [LAST])
+  yield* draft.load({ tails: lanes }, [batches])
+  const live = batches.found.filter((batch) => batch.endedAt === undefined)
+  const reads = live.map(({ id }) => range('part', [id], [id, LAST]))
+  yield* draft.load({ batches: live.map(({ id }) => id) }, reads)
+  const parts = reads.flatMap((read) => read.found).filter(({ lane }) => lanes.includes(lane))
+  const whole: Interval[] = lanes.map((lane) => ({ lane, from: 0, to: draft.tail(lane) }))
+  const cancel = yield* canceller(draft, whole, now, reason)
+  let cancelled = cancelParts(draft, parts, cancel, now)
+  for (const stretch of whole) cancelled += cancel(stretch)
+  return cancelled
+}
+
+/** Failed and cancelled tasks go aside, due at once, their attempts at the beginning. */
+function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCache): Step<number> {
+  const blocks = new Blocks(cache)
+  const known = refs.filter(({ lane }) => draft.place(lane))
+  yield* blocks.need(known.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
+  yield* draft.load({ batches: known.flatMap(({ lane, position }) => blocks.at(lane, position)?.batch ?? []) })
+  const outcomes = known.map(({ lane, position }) => ceiling('outcome', lane, position))
+  const asides = known.map(({ lane, position }) => ceiling('aside', lane, position))
+  if (known.length > 0) yield [...outcomes, ...asides]
+  // Several refs may lie in one record: each works on what the ones before it left.
+  const ended = covers(outcomes.flatMap((read) => read.found))
+  const skips = covers(asides.flatMap((read) => read.found).filter((mark) => mark.gate === null))
+  let retried = 0
+  for (const { lane, position } of known) {
+    const outcome = ended.at(lane, position)
+    const block = blocks.at(lane, position)
+    const place = draft.place(lane)
+    if (!outcome || !block || !place) continue
+    const kind = kindAt(outcome, position)
+    if (kind === COMPLETED) continue
+    const skip = skips.at(lane, position)
+    if (skip) skips.replace(skip, takeAside(draft, skip, position, position + 1))
+    ended.replace(outcome, splitOutcome(draft, outcome, position))
+    countBatch(draft, block.batch, kind === FAILED ? 'failed' : 'cancelled', -1, now, block.stage)
+    const { queue } = place.ledger
+    const at = { lane, from: position, to: position + 1 }
+    setAside(draft, { queue, ...at, gate: place.state.priority, order: 0, attempt: 1, crashes: 0 })
+    retried++
+  }
+  return retried
+}
+
+/** Records by the positions they cover. */
+function covers<T extends Interval>(found: readonly T[]) {
+  const byEnd = new Map(found.map((record) => [`${record.lane}:${record.to}`, record]))
+  return {
+    at: (lane: number, p: number) =>
+      [...byEnd.values()].find((record) => record.lane === lane && record.from <= p && p < record.to),
+    replace(old: T, pieces: readonly T[]) {
+      byEnd.delete(`${old.lane}:${old.to}`)
+      for (const piece of pieces) byEnd.set(`${piece.lane}:${piece.to}`, piece)
+    },
+  }
+}
+
+function setPause(draft: Draft, queue: string | undefined, until: number | undefined): number {
+  const ledgers = queue === undefined ? [...draft.ledgers.values()] : [draft.ledger(queue)]
+  for (const ledger of ledgers) {
+    if (until === undefined) delete ledger.pausedUntil
+    else ledger.pausedUntil = until
+    draft.changed(ledger)
+  }
+  return ledgers.length
+}
+
+function* endBatch(draft: Draft, id: string, now: number): Step<number> {
+  yield* draft.load({ batches: [id] })
+  const batch = draft.batches.get(id)
+  if (!batch?.open) return 0
+  batch.open = false
+  closeBatch(batch, now)
+  draft.changedBatch(batch)
+  return 1
+}
+
+/** What waits behind a gate goes back to its priority, in its old order. */
+function* openGate(draft: Draft, gate: string): Step<number> {
+  const shut = [...draft.ledgers.values()].filter((ledger) => ledger.aside['blocked'])
+  const reads = shut.map(({ queue }) => range('gate', [queue, gate], [queue, gate, LAST]))
+  if (reads.length === 0) return 0
+  yield reads
+  let opened = 0
+  for (const mark of reads.flatMap((read) => read.found)) {
+    const place = draft.place(mark.lane)
+    if (!place) continue
+    takeAside(draft, mark, mark.from, mark.to)
+    const { why: _, ...rest } = mark
+    const back: AsideMark = { ...rest, gate: place.state.priority, order: 0 }
+    setAside(draft, back)
+    opened += mark.to - mark.from
+  }
+  return opened
+}

@@ -1,0 +1,139 @@
+/** The hot path: a host records what it finished and takes more, in one transaction and, mostly, one wave of reads. */
+import type { Claimed, Exchange, Exchanged } from '../backend.js'
+import type { Plan, Read } from '../storage.js'
+import type { HostId, Lane } from '../task.js'
+import { prepareAppend, writeAppend } from './append.js'
+import { giveBack } from './aside.js'
+import { type BlockCache, Blocks } from './cache.js'
+import { Claim, describe } from './claim.js'
+import { Draft, hostEntry, partsOf, type Step } from './ledger.js'
+import { LAST, range } from './records.js'
+import { applySettlements, batchesOf } from './settle.js'
+
+export interface ExchangeContext {
+  cache: BlockCache
+  /** First part of the ids. */
+  origin: string
+  /** For the blocks of follow-ups. */
+  nonce: string
+}
+
+/** What the backend answers, and the lanes that grew by follow-ups. */
+export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext): Plan<Exchanged> {
+  const draft = new Draft()
+  const blocks = new Blocks(cache)
+  yield* readFirst(draft, blocks, cache, x)
+  const seen = seenSeq(draft, x.host)
+  if (seen === undefined && x.seq > 1) return { writes: [], value: nothing(true) }
+  if (seen !== undefined && seen >= x.seq) return yield* replay(draft, blocks, x, origin)
+  enter(draft, x)
+
+  yield* blocks.need(x.settle.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
+  yield* draft.load({ batches: batchesOf(x.settle, blocks) })
+  const { dropped, followUps } = applySettlements(draft, blocks, x)
+  if (followUps.length > 0) {
+    yield* prepareAppend(draft, followUps, x.now)
+    writeAppend(draft, followUps, { now: x.now, nonce })
+  }
+  const claim = new Claim(draft, blocks, cache, x, origin)
+  if (x.claim) yield* claim.run(x.claim)
+  stamp(draft, x)
+  if (x.leave) leave(draft, x.host)
+  return draft.finish({
+    fenced: false,
+    claimed: claim.claimed,
+    held: held(draft, x.host),
+    dropped,
+    parked: [...claim.parked],
+    batches: [...draft.changedBatches],
+    more: claim.more || followUps.length > 0,
+    ...(claim.wakeAt === Number.POSITIVE_INFINITY ? {} : { wakeAt: claim.wakeAt }),
+  })
+}
+
+/** The first wave: the ledgers, the batches that are known to change, and the blocks the claim will probably want. */
+function* readFirst(draft: Draft, blocks: Blocks, cache: BlockCache, x: Exchange): Step<void> {
+  const ahead = x.claim
+    ? [...cache.next].map(([lane, next]) => range('block', [lane, next.block], [lane, LAST], { limit: next.limit }))
+    : []
+  const also: Read[] = ahead
+  yield* draft.load({ ledgers: true, batches: batchesOf(x.settle, blocks) }, also)
+  for (const read of ahead) {
+    blocks.add(read.found)
+    const lane: Lane | undefined = read.found[0]?.lane
+    if (lane !== undefined) cache.measure(lane, read.found)
+  }
+}
+
+/** The latest exchange of a host, or undefined if it has no entry anywhere: it is new here, or was voided. */
+function seenSeq(draft: Draft, host: HostId): number | undefined {
+  let seen: number | undefined
+  for (const ledger of draft.ledgers.values()) {
+    const entry = hostEntry(ledger, host)
+    if (entry) seen = Math.max(seen ?? 0, entry.seq)
+  }
+  return seen
+}
+
+/**
+ * A host's first exchange makes its entry in every queue, so that from then on having none means having been voided.
+ * A database without queues gets its default one for that.
+ */
+function enter(draft: Draft, x: Exchange): void {
+  if (x.seq > 1) return
+  if (draft.ledgers.size === 0) draft.ledger('default')
+  for (const ledger of draft.ledgers.values()) {
+    ledger.hosts[x.host] = { seq: x.seq, until: x.until, parts: new Float64Array() }
+    draft.changed(ledger)
+  }
+}
+
+/** Every ledger that is written anyway learns of the exchange. */
+function stamp(draft: Draft, x: Exchange): void {
+  for (const ledger of draft.changedLedgers) {
+    const entry = hostEntry(ledger, x.host)
+    if (entry) Object.assign(entry, { seq: x.seq, until: x.until })
+    else ledger.hosts[x.host] = { seq: x.seq, until: x.until, parts: new Float64Array() }
+  }
+}
+
+function held(draft: Draft, host: HostId): Float64Array {
+  const all = [...draft.ledgers.values()].flatMap((ledger) => [...(hostEntry(ledger, host)?.parts ?? [])])
+  return Float64Array.from(all)
+}
+
+/** Gives back what is left, uncharged, and removes the host. */
+function leave(draft: Draft, host: HostId): void {
+  for (const ledger of draft.ledgers.values()) {
+    if (!hostEntry(ledger, host)) continue
+    for (const part of partsOf(ledger, host)) giveBack(draft, ledger.queue, part)
+    delete ledger.hosts[host]
+    draft.changed(ledger)
+  }
+}
+
+/** The reply to an exchange that has happened already: what it claimed and still holds. Writes nothing. */
+function* replay(draft: Draft, blocks: Blocks, x: Exchange, origin: string): Plan<Exchanged> {
+  const claimed: Claimed[] = []
+  for (const ledger of draft.ledgers.values()) {
+    const parts = partsOf(ledger, x.host).filter(({ seq }) => seq === x.seq)
+    yield* blocks.need(parts)
+    for (const part of parts) {
+      const priority = draft.place(part.lane)?.state.priority ?? 0
+      for (const { block, from, to } of blocks.split(part)) {
+        claimed.push(...describe(block, { ...part, from, to }, { queue: ledger.queue, priority, origin }))
+      }
+    }
+  }
+  return { writes: [], value: { ...nothing(false), claimed, held: held(draft, x.host), more: true } }
+}
+
+const nothing = (fenced: boolean): Exchanged => ({
+  fenced,
+  claimed: [],
+  held: new Float64Array(),
+  dropped: [],
+  parked: [],
+  batches: [],
+  more: false,
+})

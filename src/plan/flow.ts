@@ -1,0 +1,61 @@
+/** Pipelines: what follows when an item leaves a stage. Judged in the transaction that records how it left. */
+import type { Position } from '../task.js'
+import type { Appended } from './append.js'
+import type { Draft } from './ledger.js'
+import { countBatch } from './outcome.js'
+import type { BatchMark, Block } from './records.js'
+
+const LEAST_PRIORITY = -100
+
+/**
+ * A task of a pipeline's stage has completed: counts the item where it ended, or returns the task that goes on with it.
+ * That task goes one priority before its predecessor, so that items stream to the end instead of waiting for each other
+ * at every stage.
+ */
+export function continueFlow(
+  draft: Draft,
+  batch: BatchMark,
+  item: { block: Block; position: Position; index: number; output: unknown },
+  now: number,
+): Appended | undefined {
+  const stages = batch.stages ?? []
+  const { block, position, output, index } = item
+  const at = block.stage ?? 0
+  const done = stages[at]
+  const place = draft.place(block.lane)
+  if (!done || !place) return undefined
+  const judged = done.kind === 'filter'
+  if (judged && output !== true) return drop(draft, batch, at, now)
+  done.completed++
+  const value = judged ? block.inputs[position - block.from] : output
+  for (let next = at + 1; next < stages.length; next++) {
+    const stage = stages[next]
+    if (!stage) break
+    if (!('field' in stage)) {
+      const { queue } = place.ledger
+      const priority = Math.max(LEAST_PRIORITY, place.state.priority - 1)
+      const settings = block.settings ?? block.own?.[position - block.from]
+      return { queue, priority, name: stage.name, input: value, batch: batch.id, stage: next, index, ...(settings ? { settings } : {}) }
+    }
+    if (!isTrue(value, stage.field)) return drop(draft, batch, next, now)
+    stage.completed++
+  }
+  countBatch(draft, batch.id, 'completed', 1, now)
+  return undefined
+}
+
+function drop(draft: Draft, batch: BatchMark, stage: number, now: number): undefined {
+  const of = batch.stages?.[stage]
+  if (of) of.dropped++
+  countBatch(draft, batch.id, 'dropped', 1, now)
+  return undefined
+}
+
+function isTrue(value: unknown, field: string): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, field) && Reflect.get(value, field) === true
+}
+
+/** Index in the run's input of a task of a pipeline. */
+export function flowIndex(block: Block, p: Position): number {
+  return block.indexes?.[p - block.from] ?? (block.start ?? 0) + (p - block.from)
+}

@@ -1,0 +1,211 @@
+/** What a transaction has read and is going to write, and the counts that must balance in it. */
+import type { Plan, Read, Write } from '../storage.js'
+import type { HostId, Interval, Lane, Position } from '../task.js'
+import {
+  type AsideCount,
+  type AsideMark,
+  allLedgers,
+  type BatchMark,
+  type HostEntry,
+  type LaneState,
+  type Ledger,
+  lastBlock,
+  one,
+  PART_SIZE,
+  put,
+  ROOT,
+  type Root,
+} from './records.js'
+
+/** Part of a plan: reads in waves and returns a value. */
+export type Step<T> = Generator<readonly Read[], T, void>
+
+/** A stretch that a host holds. */
+export interface Part extends Interval {
+  seq: number
+  attempt: number
+  crashes: number
+}
+
+/** A lane with the ledger it belongs to. */
+export interface Place {
+  ledger: Ledger
+  state: LaneState
+}
+
+/**
+ * The records a transaction works on. They are read once, changed in place, and written once at the end; what was not
+ * marked as changed is not written.
+ */
+export class Draft {
+  readonly ledgers = new Map<string, Ledger>()
+  readonly batches = new Map<string, BatchMark>()
+  readonly writes: Write[] = []
+  /** Skips written by this transaction; see plan/aside.ts. */
+  skips: AsideMark[] = []
+  /** Marks written by this transaction, which its own reads don't see. */
+  readonly asides: AsideMark[] = []
+  root: Root | undefined
+  #rootChanged = false
+  readonly #tails = new Map<Lane, Position>()
+  readonly #places = new Map<Lane, Place>()
+  readonly #changedLedgers = new Set<Ledger>()
+  readonly #changedBatches = new Set<BatchMark>()
+
+  addLedger(ledger: Ledger): void {
+    this.ledgers.set(ledger.queue, ledger)
+    for (const state of ledger.lanes) this.#places.set(state.lane, { ledger, state })
+  }
+
+  /** Reads what is asked for and not read yet, in one wave, with any further reads the caller wants in the same wave. */
+  *load(
+    wanted: { ledgers?: boolean; root?: boolean; batches?: Iterable<string>; tails?: Iterable<Lane> },
+    also: readonly Read[] = [],
+  ): Step<void> {
+    const ledgers = wanted.ledgers ? allLedgers() : undefined
+    const root = wanted.root && !this.root ? one('root', ROOT) : undefined
+    const batches = [...new Set(wanted.batches)].filter((id) => !this.batches.has(id)).map((id) => one('batch', id))
+    const lanes = [...new Set(wanted.tails)].filter((lane) => !this.#tails.has(lane))
+    const tails = lanes.map(lastBlock)
+    const reads: Read[] = [...also, ...batches, ...tails]
+    if (ledgers) reads.push(ledgers)
+    if (root) reads.push(root)
+    if (reads.length === 0) return
+    yield reads
+    for (const ledger of ledgers?.found ?? []) this.addLedger(ledger)
+    if (root) this.root = root.found[0]
+    for (const batch of batches) for (const found of batch.found) this.batches.set(found.id, found)
+    tails.forEach((tail, i) => {
+      const lane = lanes[i]
+      if (lane === undefined) return
+      this.#tails.set(lane, Math.max(this.#places.get(lane)?.state.head ?? 0, tail.found[0]?.to ?? 0))
+    })
+  }
+
+  /** The ledger of a queue, new if the queue is. */
+  ledger(queue: string): Ledger {
+    let ledger = this.ledgers.get(queue)
+    if (!ledger) {
+      ledger = { queue, lanes: [], hosts: {}, ended: { completed: 0, failed: 0, cancelled: 0 }, pruned: 0, aside: {} }
+      this.addLedger(ledger)
+      this.changed(ledger)
+    }
+    return ledger
+  }
+
+  place(lane: Lane): Place | undefined {
+    return this.#places.get(lane)
+  }
+
+  /** Of a lane that was loaded. */
+  tail(lane: Lane): Position {
+    return this.#tails.get(lane) ?? this.#places.get(lane)?.state.head ?? 0
+  }
+
+  setTail(lane: Lane, tail: Position): void {
+    this.#tails.set(lane, tail)
+  }
+
+  changed(ledger: Ledger): void {
+    this.#changedLedgers.add(ledger)
+  }
+
+  changedBatch(batch: BatchMark): void {
+    this.batches.set(batch.id, batch)
+    this.#changedBatches.add(batch)
+  }
+
+  changedRoot(): void {
+    this.#rootChanged = true
+  }
+
+  get changedLedgers(): ReadonlySet<Ledger> {
+    return this.#changedLedgers
+  }
+
+  get changedBatches(): readonly string[] {
+    return [...this.#changedBatches].map((batch) => batch.id)
+  }
+
+  finish<T>(value: T): { writes: readonly Write[]; value: T } {
+    const records: Write[] = []
+    if (this.#rootChanged && this.root) records.push(put('root', ROOT, this.root))
+    for (const ledger of this.#changedLedgers) records.push(put('ledger', ledger.queue, ledger))
+    for (const batch of this.#changedBatches) records.push(put('batch', batch.id, batch))
+    return { writes: [...this.writes, ...records], value }
+  }
+}
+
+/** The plan that makes the database's root, or finds it. */
+export function* rootPlan(fresh: Root): Plan<Root> {
+  const root = one('root', ROOT)
+  yield [root]
+  const found = root.found[0]
+  return found ? { writes: [], value: found } : { writes: [put('root', ROOT, fresh)], value: fresh }
+}
+
+function decodeParts(flat: Float64Array): Part[] {
+  const parts: Part[] = []
+  for (let i = 0; i + PART_SIZE <= flat.length; i += PART_SIZE) {
+    const [seq = 0, lane = 0, from = 0, to = 0, attempt = 1, crashes = 0] = flat.subarray(i, i + PART_SIZE)
+    parts.push({ seq, lane, from, to, attempt, crashes })
+  }
+  return parts
+}
+
+export function encodeParts(parts: readonly Part[]): Float64Array {
+  const flat = new Float64Array(parts.length * PART_SIZE)
+  parts.forEach((p, i) => {
+    flat.set([p.seq, p.lane, p.from, p.to, p.attempt, p.crashes], i * PART_SIZE)
+  })
+  return flat
+}
+
+/** How many positions a host holds. */
+export function heldCount(flat: Float64Array): number {
+  let held = 0
+  for (let i = 0; i + PART_SIZE <= flat.length; i += PART_SIZE) held += (flat[i + 3] ?? 0) - (flat[i + 2] ?? 0)
+  return held
+}
+
+/** Own entries only: a host or queue may be named `__proto__`. */
+export function hostEntry(ledger: Ledger, host: HostId): HostEntry | undefined {
+  return Object.hasOwn(ledger.hosts, host) ? ledger.hosts[host] : undefined
+}
+
+/** What a host holds in a queue. */
+export function partsOf(ledger: Ledger, host: HostId): Part[] {
+  const entry = hostEntry(ledger, host)
+  return entry ? decodeParts(entry.parts) : []
+}
+
+/** Counts positions into (or, negative, out of) what is aside at a priority, or behind string gates. */
+export function countAside(ledger: Ledger, gate: number | string, order: number, count: number): void {
+  const key = typeof gate === 'string' ? 'blocked' : String(gate)
+  const entry: AsideCount = ledger.aside[key] ?? { ready: 0, waiting: 0, nextAt: Number.POSITIVE_INFINITY }
+  if (typeof gate === 'number' && order === 0) entry.ready += count
+  else entry.waiting += count
+  if (count > 0 && typeof gate === 'number') entry.nextAt = Math.min(entry.nextAt, order)
+  if (entry.ready + entry.waiting === 0) delete ledger.aside[key]
+  else ledger.aside[key] = entry
+}
+
+/** The shared part of two intervals, or undefined if there is none. */
+export function overlap(a: { from: number; to: number }, b: { from: number; to: number }) {
+  const from = Math.max(a.from, b.from)
+  const to = Math.min(a.to, b.to)
+  return from < to ? { from, to } : undefined
+}
+
+/** What is left of an interval without others, which are sorted and don't overlap each other. */
+export function without(whole: { from: number; to: number }, holes: readonly { from: number; to: number }[]) {
+  const left: { from: number; to: number }[] = []
+  let from = whole.from
+  for (const hole of holes) {
+    if (hole.to <= from || hole.from >= whole.to) continue
+    if (hole.from > from) left.push({ from, to: hole.from })
+    from = Math.max(from, hole.to)
+  }
+  if (from < whole.to) left.push({ from, to: whole.to })
+  return left
+}

@@ -1,0 +1,195 @@
+/** Outcomes: how positions end, what is counted with it, and how an ended position is taken back. */
+import { roughSize } from '../cloneable.js'
+import type { ErrorRecord, Interval, Lane, Position, Result, TaskId } from '../task.js'
+import { closeBatch } from './append.js'
+import type { Draft } from './ledger.js'
+import { paceAdd } from './pace.js'
+import {
+  BLOCK_BYTES,
+  type Block,
+  CANCELLED,
+  COMPLETED,
+  type DeadMark,
+  FAILED,
+  nameAt,
+  type Outcome,
+  put,
+  remove,
+} from './records.js'
+
+/** A value larger than this gets a record of its own, so that its neighbours stay cheap to read. */
+const OWN_RECORD_BYTES = 64 * 1024
+
+/** How one position ends. Its place has been left already. */
+export interface Ending {
+  position: Position
+  kind: typeof COMPLETED | typeof FAILED | typeof CANCELLED
+  value: unknown
+  /** Absent: there was no attempt. */
+  startedAt?: number
+  finishedAt?: number
+  attempt: number
+}
+
+const outcomeKey = (outcome: Interval) => [outcome.lane, outcome.to - 1]
+const stateOf = { [COMPLETED]: 'completed', [FAILED]: 'failed', [CANCELLED]: 'cancelled' } as const
+
+/** Records the endings of neighbouring positions of one block. */
+export function writeOutcomes(draft: Draft, block: Block, endings: readonly Ending[], now: number): void {
+  let run: Ending[] = []
+  let bytes = 0
+  const flush = () => {
+    if (run.length > 0) writeRecord(draft, block, run, now)
+    run = []
+    bytes = 0
+  }
+  for (const ending of endings) {
+    const size = roughSize(ending.value)
+    const last = run.at(-1)
+    const apart = last && last.position + 1 !== ending.position
+    if (apart || bytes + size > BLOCK_BYTES || size > OWN_RECORD_BYTES) flush()
+    run.push(ending)
+    bytes += size
+    if (size > OWN_RECORD_BYTES) flush()
+  }
+  flush()
+}
+
+function writeRecord(draft: Draft, block: Block, run: readonly Ending[], now: number): void {
+  const [first] = run
+  if (!first) return
+  const from = first.position
+  const to = from + run.length
+  const names = typeof block.name === 'object' ? block.name.slice(from - block.from, to - block.from) : block.name
+  const attempts = run.map((ending) => ending.attempt)
+  const same = run.every((ending) => ending.kind === first.kind)
+  const outcome: Outcome = {
+    lane: block.lane,
+    from,
+    to,
+    at: now,
+    kinds: same ? first.kind : Uint8Array.from(run, (ending) => ending.kind),
+    values: run.map((ending) => ending.value),
+    times: Float32Array.from(run.flatMap((e) => [(e.startedAt ?? Number.NaN) - now, (e.finishedAt ?? now) - now])),
+    name: names,
+    enqueuedAt: block.at,
+  }
+  if (attempts.some((attempt) => attempt !== 1)) outcome.attempts = attempts
+  if (block.batch !== undefined) outcome.batch = block.batch
+  putOutcome(draft, outcome)
+  for (const ending of run) countEnded(draft, block.lane, ending.kind, 1)
+}
+
+function putOutcome(draft: Draft, outcome: Outcome): void {
+  draft.writes.push(put('outcome', outcomeKey(outcome), outcome))
+  for (const dead of deadRuns(draft, outcome)) draft.writes.push(put('dead', deadKey(dead), dead))
+}
+
+export function removeOutcome(draft: Draft, outcome: Outcome): void {
+  draft.writes.push(remove('outcome', outcomeKey(outcome)))
+  for (const dead of deadRuns(draft, outcome)) draft.writes.push(remove('dead', deadKey(dead)))
+}
+
+const deadKey = (dead: DeadMark) => [dead.queue, dead.at, dead.lane, dead.to - 1]
+
+/** The failed stretches of an outcome: each is marked, so that failed tasks are listed without reading the others. */
+function deadRuns(draft: Draft, outcome: Outcome): DeadMark[] {
+  const queue = draft.place(outcome.lane)?.ledger.queue
+  if (queue === undefined) return []
+  const runs: DeadMark[] = []
+  for (let p = outcome.from; p < outcome.to; p++) {
+    if (kindAt(outcome, p) !== FAILED) continue
+    const last = runs.at(-1)
+    if (last && last.to === p) last.to++
+    else runs.push({ queue, at: outcome.at, lane: outcome.lane, from: p, to: p + 1 })
+  }
+  return runs
+}
+
+/** A long stretch cancelled at once: one record, without values or names, whatever its length. */
+export function writeCancelled(draft: Draft, stretch: Interval, now: number, reason: string | undefined): void {
+  const { lane, from, to } = stretch
+  putOutcome(draft, { lane, from, to, at: now, kinds: CANCELLED, ...(reason === undefined ? {} : { reason }) })
+  countEnded(draft, lane, CANCELLED, to - from)
+}
+
+function countEnded(draft: Draft, lane: Lane, kind: Ending['kind'], count: number): void {
+  const ledger = draft.place(lane)?.ledger
+  if (!ledger) return
+  ledger.ended[stateOf[kind]] += count
+  draft.changed(ledger)
+}
+
+/** Counts ended inputs into (or, negative, out of) their batch. Whoever calls has loaded it; a pruned one counts nothing. */
+export function countBatch(
+  draft: Draft,
+  id: string | undefined,
+  state: 'completed' | 'failed' | 'cancelled' | 'dropped',
+  count: number,
+  now: number,
+  stage?: number,
+): void {
+  const batch = id === undefined ? undefined : draft.batches.get(id)
+  if (!batch) return
+  batch[state] += count
+  const of = stage === undefined ? undefined : batch.stages?.[stage]
+  if (of && state !== 'dropped' && state !== 'completed') of[state] += count
+  if (count > 0) batch.pace = paceAdd(batch.pace, count, now)
+  closeBatch(batch, now)
+  draft.changedBatch(batch)
+}
+
+/** Takes one position out of an outcome. What is left of the outcome is returned, in up to two pieces. */
+export function splitOutcome(draft: Draft, outcome: Outcome, p: Position): Outcome[] {
+  const left: Outcome[] = []
+  if (p > outcome.from) left.push(slice(outcome, outcome.from, p))
+  if (p + 1 < outcome.to) left.push(slice(outcome, p + 1, outcome.to))
+  removeOutcome(draft, outcome)
+  for (const piece of left) putOutcome(draft, piece)
+  countEnded(draft, outcome.lane, kindAt(outcome, p), -1)
+  return left
+}
+
+function slice(outcome: Outcome, from: Position, to: Position): Outcome {
+  const [a, b] = [from - outcome.from, to - outcome.from]
+  const { kinds, values, times, name, attempts } = outcome
+  const piece: Outcome = { ...outcome, from, to, kinds: typeof kinds === 'number' ? kinds : kinds.slice(a, b) }
+  if (values) piece.values = values.slice(a, b)
+  if (times) piece.times = times.slice(2 * a, 2 * b)
+  if (typeof name === 'object') piece.name = name.slice(a, b)
+  if (typeof attempts === 'object') piece.attempts = attempts.slice(a, b)
+  return piece
+}
+
+export function kindAt(outcome: Outcome, p: Position): Ending['kind'] {
+  const kind = typeof outcome.kinds === 'number' ? outcome.kinds : outcome.kinds[p - outcome.from]
+  return kind === COMPLETED || kind === FAILED ? kind : CANCELLED
+}
+
+/** One position's outcome as a result. `block` gives what a long cancellation does not tell. */
+export function resultAt(outcome: Outcome, p: Position, id: TaskId, block?: Block): Result {
+  const i = p - outcome.from
+  const attempts = typeof outcome.attempts === 'object' ? outcome.attempts[i] : outcome.attempts
+  const started = outcome.times?.[2 * i]
+  const ended = {
+    id,
+    name: outcome.name === undefined && block ? nameAt(block, p - block.from) : nameAt(outcome, i),
+    attempts: attempts ?? (outcome.values ? 1 : 0),
+    enqueuedAt: outcome.enqueuedAt ?? block?.at ?? outcome.at,
+    ...(started === undefined || Number.isNaN(started) ? {} : { startedAt: Math.round(outcome.at + started) }),
+    finishedAt: Math.round(outcome.at + (outcome.times?.[2 * i + 1] ?? 0)),
+  }
+  const kind = kindAt(outcome, p)
+  const value = outcome.values?.[i]
+  if (kind === COMPLETED) return { ...ended, status: 'completed', value }
+  if (kind === FAILED) return { ...ended, status: 'failed', error: asError(value) }
+  return { ...ended, status: 'cancelled', ...(outcome.reason === undefined ? {} : { reason: outcome.reason }) }
+}
+
+/** A stored value of a failed task, which corruption might have turned into something else. */
+function asError(value: unknown): ErrorRecord {
+  const record = typeof value === 'object' && value !== null ? value : {}
+  const name = 'name' in record && typeof record.name === 'string' ? record.name : 'Error'
+  const message = 'message' in record && typeof record.message === 'string' ? record.message : 'The error was not stored.'
+  return { ...record, name, message }
+}

@@ -1,0 +1,74 @@
+/** Taking back what dead hosts hold. */
+import type { Backend } from '../backend.js'
+import type { Plan } from '../storage.js'
+import type { ErrorRecord, HostId } from '../task.js'
+import { giveBack } from './aside.js'
+import { type BlockCache, Blocks } from './cache.js'
+import { Draft, heldCount, type Part, partsOf } from './ledger.js'
+import { countBatch, writeOutcomes } from './outcome.js'
+import { FAILED, type Ledger } from './records.js'
+
+export type RecoverOptions = Parameters<Backend['recover']>[0]
+
+export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number> {
+  const draft = new Draft()
+  const blocks = new Blocks(cache)
+  yield* draft.load({ ledgers: true })
+  const dead = deadHosts([...draft.ledgers.values()], o)
+  const poisoned: Part[] = []
+  let recovered = 0
+  for (const ledger of draft.ledgers.values()) {
+    for (const host of dead) {
+      for (const part of partsOf(ledger, host)) {
+        const crashes = part.crashes + (o.left.includes(host) ? 0 : 1)
+        if (crashes > part.crashes && crashes >= o.maxCrashes) poisoned.push({ ...part, crashes })
+        else giveBack(draft, ledger.queue, { ...part, crashes })
+        recovered += part.to - part.from
+      }
+      if (Object.hasOwn(ledger.hosts, host)) draft.changed(ledger)
+      delete ledger.hosts[host]
+    }
+  }
+  yield* blocks.need(poisoned)
+  const pieces = poisoned.flatMap((part) => [...blocks.split(part)].map((piece) => ({ ...piece, part })))
+  yield* draft.load({ batches: pieces.flatMap(({ block }) => block.batch ?? []) })
+  for (const { block, from, to, part } of pieces) {
+    const error: ErrorRecord = {
+      name: 'CrashedError',
+      code: 'crashed',
+      message: `Its host went down ${part.crashes} times while it ran.`,
+    }
+    const endings = Array.from({ length: to - from }, (_, i) => {
+      return { position: from + i, kind: FAILED, value: error, attempt: part.attempt } as const
+    })
+    writeOutcomes(draft, block, endings, o.now)
+    countBatch(draft, block.batch, 'failed', to - from, o.now, block.stage)
+  }
+  return draft.finish(recovered)
+}
+
+/** A host is dead as a whole: in every queue, or in none. */
+function deadHosts(ledgers: readonly Ledger[], { me, dead, now }: RecoverOptions): HostId[] {
+  const until = new Map<HostId, number>()
+  for (const ledger of ledgers) {
+    for (const [host, entry] of Object.entries(ledger.hosts)) until.set(host, Math.max(until.get(host) ?? 0, entry.until))
+  }
+  return [...until].filter(([host, end]) => host !== me && (dead === 'others' || end < now)).map(([host]) => host)
+}
+
+/** Extends a lease in every queue. Resolves to what the host holds; undefined: it was voided. */
+export function* renew(host: HostId, until: number): Plan<Float64Array | undefined> {
+  const draft = new Draft()
+  yield* draft.load({ ledgers: true })
+  const held: number[] = []
+  let known = false
+  for (const ledger of draft.ledgers.values()) {
+    const entry = Object.hasOwn(ledger.hosts, host) ? ledger.hosts[host] : undefined
+    if (!entry) continue
+    known = true
+    if (heldCount(entry.parts) > 0) held.push(...entry.parts)
+    entry.until = until
+    draft.changed(ledger)
+  }
+  return draft.finish(known ? Float64Array.from(held) : undefined)
+}

@@ -1,0 +1,176 @@
+/** Settling: what a host says of the tasks it holds, applied where its lease still covers them. */
+import type { Exchange, Settlement } from '../backend.js'
+import type { HostId, Lane, Position } from '../task.js'
+import { type Appended, closeBatch, joinBatch, newBatch } from './append.js'
+import { setAside } from './aside.js'
+import type { Blocks } from './cache.js'
+import { continueFlow, flowIndex } from './flow.js'
+import { type Draft, encodeParts, hostEntry, type Part, partsOf, without } from './ledger.js'
+import { countBatch, type Ending, writeOutcomes } from './outcome.js'
+import { type AsideMark, type Block, COMPLETED, FAILED } from './records.js'
+
+export interface Settled {
+  dropped: { lane: Lane; position: Position }[]
+  /** Tasks to be stored with it. */
+  followUps: Appended[]
+}
+
+/** Batches that settling these touches, as far as the blocks at hand tell. */
+export function* batchesOf(settle: readonly Settlement[], blocks: Blocks): Generator<string> {
+  let block: Block | undefined
+  for (const { lane, position, followUps, endBatches } of settle) {
+    if (!block || block.lane !== lane || position < block.from || position >= block.to) block = blocks.at(lane, position)
+    if (block?.batch !== undefined) yield block.batch
+    for (const followUp of followUps ?? []) if (followUp.batch !== undefined) yield followUp.batch
+    yield* endBatches ?? []
+  }
+}
+
+/** Applies settlements. Ledgers, the blocks of the settled positions and their batches are loaded. */
+export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Settled {
+  const sorted = [...x.settle].sort((a, b) => a.lane - b.lane || a.position - b.position)
+  const { held, dropped } = release(draft, x.host, sorted)
+  const followUps: Appended[] = []
+  let run: Ending[] = []
+  let of: Block | undefined
+  const flush = () => {
+    if (of) writeOutcomes(draft, of, run, x.now)
+    run = []
+  }
+  for (const one of held) {
+    const { lane, position } = one
+    if (one.to === 'aside') {
+      moveAside(draft, one)
+      continue
+    }
+    if (!of || of.lane !== lane || position >= of.to || position < of.from) {
+      flush()
+      of = blocks.at(lane, position)
+    }
+    // Without its block (corruption) nothing but the outcome is lost: the position stays ended nowhere, and the sweep returns it.
+    if (!of) continue
+    run.push(endingOf(one))
+    followUps.push(...consequences(draft, of, one, x.now))
+  }
+  flush()
+  return { dropped, followUps }
+}
+
+function endingOf(one: Exclude<Settlement, { to: 'aside' }>): Ending {
+  const { position, startedAt, finishedAt, attempt } = one
+  const ended = { position, startedAt, finishedAt, attempt }
+  return one.to === 'completed'
+    ? { ...ended, kind: COMPLETED, value: one.value }
+    : { ...ended, kind: FAILED, value: one.error }
+}
+
+/** Batch counts, the next stage of a pipeline, follow-ups, and the ends of batches' inputs. */
+function consequences(
+  draft: Draft,
+  block: Block,
+  one: Exclude<Settlement, { to: 'aside' }>,
+  now: number,
+): Appended[] {
+  const next: Appended[] = []
+  const batch = block.batch === undefined ? undefined : draft.batches.get(block.batch)
+  if (one.to === 'failed') countBatch(draft, block.batch, 'failed', 1, now, block.stage)
+  else if (batch?.stages) {
+    const item = { block, position: one.position, index: flowIndex(block, one.position), output: one.value }
+    const task = continueFlow(draft, batch, item, now)
+    if (task) next.push(task)
+  } else countBatch(draft, block.batch, 'completed', 1, now)
+  for (const { batch: joins, ...task } of one.followUps ?? []) {
+    if (joins === undefined) next.push(task)
+    else next.push(...join(draft, joins, task, now))
+  }
+  for (const id of one.endBatches ?? []) {
+    const ends = draft.batches.get(id)
+    if (!ends) continue
+    ends.open = false
+    closeBatch(ends, now)
+    draft.changedBatch(ends)
+  }
+  return next
+}
+
+/** A follow-up joins a batch; one that was cancelled takes no more. */
+function join(draft: Draft, id: string, task: Appended, now: number): Appended[] {
+  const batch = draft.batches.get(id) ?? newBatch(id, task.queue, now)
+  if (batch.stopped) return []
+  const joined = { ...task }
+  joinBatch(batch, [joined])
+  closeBatch(batch, now)
+  draft.changedBatch(batch)
+  return [joined]
+}
+
+function moveAside(draft: Draft, one: Extract<Settlement, { to: 'aside' }>): void {
+  const place = draft.place(one.lane)
+  if (!place) return
+  const { lane, position: from, order, attempt, crashes } = one
+  const { queue } = place.ledger
+  const gate = one.gate ?? place.state.priority
+  const mark: AsideMark = { queue, lane, from, to: from + 1, gate, order, attempt, crashes }
+  if (one.why !== undefined) mark.why = one.why
+  if (one.error !== undefined) mark.error = one.error
+  setAside(draft, mark)
+}
+
+/** Cuts the settled positions out of the host's parts. What no part with the same seq covers counts for nothing. */
+function release(draft: Draft, host: HostId, sorted: readonly Settlement[]) {
+  const held: Settlement[] = []
+  const dropped: { lane: Lane; position: Position }[] = []
+  const parts = new Map<Lane, Part[]>()
+  for (const ledger of draft.ledgers.values()) {
+    for (const part of partsOf(ledger, host)) {
+      const list = parts.get(part.lane) ?? []
+      list.push(part)
+      parts.set(part.lane, list)
+    }
+  }
+  for (const list of parts.values()) list.sort((a, b) => a.from - b.from)
+  const holes = new Map<Part, { from: number; to: number }[]>()
+  for (const one of sorted) {
+    const part = covering(parts.get(one.lane) ?? [], one.position)
+    const cut = (part && holes.get(part)) ?? []
+    const twice = (cut.at(-1)?.to ?? -1) > one.position
+    if (!part || part.seq !== one.seq || twice) {
+      dropped.push({ lane: one.lane, position: one.position })
+      continue
+    }
+    const last = cut.at(-1)
+    if (last && last.to === one.position) last.to++
+    else cut.push({ from: one.position, to: one.position + 1 })
+    holes.set(part, cut)
+    held.push(one)
+  }
+  for (const ledger of draft.ledgers.values()) {
+    const entry = hostEntry(ledger, host)
+    if (!entry) continue
+    const left: Part[] = []
+    let changed = false
+    for (const { lane } of ledger.lanes) {
+      for (const part of parts.get(lane) ?? []) {
+        const cut = holes.get(part)
+        if (cut) changed = true
+        for (const rest of cut ? without(part, cut) : [part]) left.push({ ...part, ...rest })
+      }
+    }
+    if (!changed) continue
+    entry.parts = encodeParts(left)
+    draft.changed(ledger)
+  }
+  return { held, dropped }
+}
+
+function covering(sorted: readonly Part[], p: Position): Part | undefined {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((sorted[middle]?.to ?? 0) <= p) low = middle + 1
+    else high = middle
+  }
+  const part = sorted[low]
+  return part && part.from <= p ? part : undefined
+}

@@ -1,0 +1,259 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { Backend, BatchView, Cursor, Page } from './backend.js'
+import { Batch } from './batch.js'
+import type { Inputs } from './chunks.js'
+import { Client, register } from './client.js'
+import { type Clock, systemClock } from './clock.js'
+import { cloneOf } from './cloneable.js'
+import { Enqueuer } from './enqueue.js'
+import { type EnqueueManyOptions, enqueueMany } from './enqueue-many.js'
+import { InvalidOptionError } from './errors.js'
+import { eventOf, type QueueEvent } from './events.js'
+import { checkNumber, checkText } from './follow-up.js'
+import { Task } from './handle.js'
+import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
+import {
+  type CancelOptions,
+  checkKnown,
+  checkLimit,
+  checkTime,
+  enqueueOptions,
+  reasonOf,
+  taskTemplate,
+} from './options.js'
+import { type BatchProgress, progressOf } from './progress.js'
+import { type Counts, type Result, type TaskId, type TaskState, type TaskView, taskStates } from './task.js'
+import { type EnqueueArguments, type TaskInput, typed } from './typed.js'
+import { Waiting, type WaitOptions } from './waiting.js'
+
+export interface TaskQueueOptions {
+  /** Where the tasks live. Several queues, and a TaskWorker, may share one. */
+  backend: Backend
+  /** Default: the system's. */
+  clock?: Clock
+  /** Gives numbers from 0 to 1, for jitter. Default Math.random. */
+  random?: () => number
+}
+
+export interface ListOptions {
+  state: TaskState
+  /** Name of a queue. Default: all. */
+  queue?: string
+  /** Most items of a page, up to 1,000. Default 50. */
+  limit?: number
+  /** `next` of the page before. Default: the first page. */
+  cursor?: Cursor
+}
+
+export interface PruneOptions {
+  /** Ended tasks are kept this long, in ms; those of a batch count from its end. Default 7 days. */
+  age?: number
+  /** Ended tasks outside of batches, at most. Default 100,000. */
+  count?: number
+}
+
+/** A batch in a listing. */
+export interface BatchInfo extends BatchProgress {
+  id: string
+  queue: string
+  /** ms since the epoch. */
+  createdAt: number
+  endedAt?: number
+}
+
+/**
+ * Stores tasks and follows them. Making one touches nothing: the backend opens with the first operation. Every method
+ * throws ClosedError once the queue is closed, and StorageError when the storage refuses.
+ */
+export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
+  readonly backend: Backend
+  readonly clock: Clock
+  readonly random: () => number
+  readonly #client: Client
+  readonly #waiting: Waiting
+  readonly #enqueuer: Enqueuer
+  #closing: Promise<void> | undefined
+  /** Types only: a queue does not pass for one with other handlers. */
+  declare private readonly handlers?: Handlers
+  /** `await using` closes the queue, where the runtime knows how. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>
+
+  constructor(options: TaskQueueOptions) {
+    const { backend, clock = systemClock, random = Math.random } = options
+    this.backend = backend
+    this.clock = clock
+    this.random = random
+    this.#client = new Client(backend, clock)
+    this.#waiting = new Waiting(this.#client)
+    this.#enqueuer = new Enqueuer(this.#client)
+    register(this, this.#client)
+    // WebKit does not know this symbol yet.
+    const dispose: symbol | undefined = Symbol.asyncDispose
+    if (dispose) Object.defineProperty(this, dispose, { value: () => this.close() })
+  }
+
+  /**
+   * Stores a task; resolves with its handle once that is committed. What is stored is the input as it is now: changing it
+   * afterwards changes nothing. Calls made in one go, without awaiting each, are stored together and cost little more than
+   * one; then the most demanding `durability` among them counts for all.
+   *
+   * Throws InvalidInputError (with the path of what cannot be cloned) and InvalidOptionError before anything is stored.
+   */
+  async enqueue<Name extends NameOf<Handlers>>(
+    name: Name,
+    ...[input, options = {}]: EnqueueArguments<Handlers[Name]>
+  ): Promise<Task<OutputOf<Handlers[Name]>>> {
+    this.#client.check()
+    checkKnown('options', options, enqueueOptions)
+    const template = taskTemplate(name, options, this.clock.now())
+    const task = { ...template, input: cloneOf<unknown>(input, 'input') }
+    return new Task(await this.#enqueuer.add(task, options.durability), this.#client, this.#waiting)
+  }
+
+  /**
+   * Stores many tasks as a batch, in chunks, each whole or not at all; resolves once the last one is committed. Takes
+   * arrays, iterables and async iterables, and keeps no more than two chunks in memory. The inputs must not be changed
+   * until then. With an `id` of your own, calling it again after an interruption goes on where it stopped; a batch whose
+   * input has ended is left as it is.
+   *
+   * Throws InvalidInputError, naming the input (`input[17].user`), before its chunk is stored, and whatever `inputs`
+   * throws; chunks before that stay stored and the batch stays open.
+   */
+  async enqueueMany<Name extends NameOf<Handlers>>(
+    name: Name,
+    inputs: Inputs<TaskInput<Handlers[Name]>>,
+    options: EnqueueManyOptions = {},
+  ): Promise<Batch<OutputOf<Handlers[Name]>>> {
+    return new Batch(await enqueueMany(this.#client, name, inputs, options), this.#client)
+  }
+
+  /** The handle of a task, from its id. Whether there is such a task shows when the handle is used. */
+  task<Name extends NameOf<Handlers> = NameOf<Handlers>>(id: TaskId): Task<OutputOf<Handlers[Name]>> {
+    this.#client.check()
+    return new Task(id, this.#client, this.#waiting)
+  }
+
+  /**
+   * How a task ended; failures and cancellations are results, not errors. Waits until it has. `timeout` in ms (0: looks
+   * once): resolves with undefined when it passes. Throws TaskNotFoundError for an unknown or pruned id.
+   */
+  async getResult<Name extends NameOf<Handlers> = NameOf<Handlers>>(
+    id: TaskId,
+    options: WaitOptions = {},
+  ): Promise<Result<OutputOf<Handlers[Name]>> | undefined> {
+    const result = await this.#waiting.result(id, options)
+    return result && typed(result)
+  }
+
+  /** A page of the tasks in a state: ended ones newest first, waiting ones in the order they would run. */
+  async list(options: ListOptions): Promise<Page<TaskView>> {
+    this.#client.check()
+    checkKnown('options', options, ['state', 'queue', 'limit', 'cursor'])
+    const { state, queue, limit = 50, cursor } = options
+    checkState(state)
+    const query = { state, limit: checkLimit(limit), ...queueOf(queue) }
+    return this.backend.read('tasks', query, cursor)
+  }
+
+  /** All tasks in a state, page by page. What changes state in the meantime may be missed or met. */
+  async *tasks(options: Omit<ListOptions, 'cursor'>): AsyncGenerator<TaskView, void, undefined> {
+    let cursor: Cursor | undefined
+    do {
+      const page: Page<TaskView> = await this.list({ ...options, ...(cursor === undefined ? {} : { cursor }) })
+      yield* page.items
+      cursor = page.next
+    } while (cursor !== undefined)
+  }
+
+  /** How many tasks are in each state; of one queue, or of all. Costs the same however many there are. */
+  async counts(queue?: string): Promise<Counts> {
+    this.#client.check()
+    return this.backend.counts(queueOf(queue).queue)
+  }
+
+  /** Starts no more tasks of a queue, or of any; those that run go on. `until` (a Date or ms since the epoch): not for ever. */
+  async pause(queue?: string, options: { until?: Date | number } = {}): Promise<void> {
+    checkKnown('options', options, ['until'])
+    const until = options.until === undefined ? Number.POSITIVE_INFINITY : checkTime('until', options.until)
+    await this.#client.change({ type: 'pause', until, ...queueOf(queue) })
+  }
+
+  /** Ends a pause. */
+  async resume(queue?: string): Promise<void> {
+    await this.#client.change({ type: 'resume', ...queueOf(queue) })
+  }
+
+  /** Cancels everything that waits or runs, in one queue or in all. Resolves with the number of tasks cancelled. */
+  async clear(options: CancelOptions & { queue?: string } = {}): Promise<number> {
+    checkKnown('options', options, ['queue', 'reason'])
+    const { queue, ...rest } = options
+    return this.#client.change({ type: 'clear', now: this.clock.now(), ...queueOf(queue), ...reasonOf(rest) })
+  }
+
+  /** Removes ended tasks that are older, or more, than is to be kept, slice by slice. A TaskWorker does so by itself. */
+  async prune(options: PruneOptions = {}): Promise<void> {
+    checkKnown('options', options, ['age', 'count'])
+    for (const option of ['age', 'count'] as const) {
+      const value = options[option]
+      if (value !== undefined) checkNumber(option, value, 0, Number.MAX_SAFE_INTEGER)
+    }
+    do this.#client.check()
+    while (await this.backend.prune({ ...options, now: this.clock.now() }))
+  }
+
+  /** The batch with this id, also after a reload; undefined if there is none. */
+  async batch<Name extends NameOf<Handlers> = NameOf<Handlers>>(
+    id: string,
+  ): Promise<Batch<OutputOf<Handlers[Name]>> | undefined> {
+    this.#client.check()
+    return (await this.backend.batch(checkText('id', id))) && new Batch(id, this.#client)
+  }
+
+  /** A page of the batches, newest first. */
+  async batches(options: { limit?: number; cursor?: Cursor } = {}): Promise<Page<BatchInfo>> {
+    this.#client.check()
+    checkKnown('options', options, ['limit', 'cursor'])
+    const { limit = 50, cursor } = options
+    const { items, next } = await this.backend.read('batches', { limit: checkLimit(limit) }, cursor)
+    const now = this.clock.now()
+    return { items: items.map((view) => batchInfo(view, now)), ...(next === undefined ? {} : { next }) }
+  }
+
+  /** Hears of what happens in the database, here and in other tabs, as hints. Returns the way to stop. */
+  subscribe(hear: (event: QueueEvent) => void): () => void {
+    this.#client.check()
+    return this.#client.listen((hint) => {
+      const event = eventOf(hint)
+      if (event) hear(event)
+    })
+  }
+
+  /**
+   * Stores what was enqueued, then closes the backend. Everything that waits rejects with ClosedError. Stop a TaskWorker
+   * that shares the backend first.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#client.close()
+    await this.#enqueuer.idle()
+    await this.backend.close()
+  }
+}
+
+function checkState(state: TaskState): void {
+  if (taskStates.includes(state)) return
+  throw new InvalidOptionError('state', `There is no state '${state}'. Use one of: ${taskStates.join(', ')}.`)
+}
+
+function queueOf(queue: string | undefined): { queue?: string } {
+  return queue === undefined ? {} : { queue: checkText('queue', queue) }
+}
+
+function batchInfo(view: BatchView, now: number): BatchInfo {
+  const { id, queue, createdAt, endedAt } = view
+  return { id, queue, createdAt, ...(endedAt === undefined ? {} : { endedAt }), ...progressOf(view, now) }
+}

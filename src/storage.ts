@@ -1,0 +1,82 @@
+import type { Store, Table, TableRecord } from './plan/records.js'
+
+/**
+ * Storage is four ordered key-value stores and transactions over them. It knows nothing of tasks: what a change means is
+ * a plan, and a storage only drives plans.
+ *
+ * Keys are numbers, strings, and arrays of keys, ordered as IndexedDB orders them: numbers before strings before
+ * arrays, arrays item by item. `±Infinity` and `[]` are useful as bounds: `[]` sorts after every number and string.
+ */
+export type Key = number | string | readonly Key[]
+
+/**
+ * A request for records. The driver fills in `found` before the plan goes on: the record under `key`, or, if `to` is
+ * given, those from `key` to `to` (both included), in key order, at most `limit` of them; from the end if `reverse`.
+ */
+export interface ReadOf<T extends Table> {
+  readonly table: T
+  readonly store: Store
+  readonly key: Key
+  readonly to?: Key
+  readonly limit?: number
+  readonly reverse?: boolean
+  found: TableRecord<T>[]
+}
+export type Read = { [T in Table]: ReadOf<T> }[Table]
+
+export type Write =
+  /** Stores the record, whether or not there is one under the key. */
+  | { readonly kind: 'put'; readonly store: Store; readonly key: Key; readonly record: unknown }
+  /** Stores the record; a key that is taken aborts the whole transaction with `KeyTakenError`. */
+  | { readonly kind: 'add'; readonly store: Store; readonly key: Key; readonly record: unknown }
+  /** Deletes the record under `key`, or those from `key` to `to` (both included). */
+  | { readonly kind: 'delete'; readonly store: Store; readonly key: Key; readonly to?: Key }
+
+/**
+ * A transaction: yields waves of reads, gets their records, ends with its writes. Pure: no I/O, no clock, no random
+ * numbers. It can be driven synchronously or not, and may be started again from its beginning.
+ */
+export type Plan<T> = Generator<readonly Read[], { writes: readonly Write[]; value: T }, void>
+
+export interface RunOptions {
+  /** The stores the plan reads or writes. */
+  stores: readonly Store[]
+  /** Whether it writes. Plans that write and share a store run one after the other; nothing runs between their waves. */
+  write: boolean
+  /** `'strict'`: on the disk before `run` resolves. Default: the storage's own setting. */
+  durability?: 'relaxed' | 'strict'
+}
+
+/**
+ * What a place to store things must do. `run` resolves once the writes are committed, with the plan's value; it rejects
+ * with `KeyTakenError` or `StorageError`, and then nothing was written — but for the code `'lost'`, which means that
+ * nobody knows. It may start the plan again by calling the function again, even if the first run was committed. Records are isolated: what a plan gets is its own to change, what it wrote can change no more.
+ */
+export interface Storage {
+  /** Opens it, if it is not open; `run` does so too. Returns true if this opened it anew. */
+  open(): Promise<boolean>
+  /** Counts the openings, the ones that healed a lost connection included: when it moves, what is remembered of the contents is void. */
+  readonly generation: number
+  run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T>
+  close(): Promise<void>
+}
+
+/** An `add` found its key taken; the transaction wrote nothing. */
+export class KeyTakenError extends Error {
+  override readonly name = 'KeyTakenError'
+}
+
+/** -1, 0 or 1: the order of two keys, the same as `indexedDB.cmp`. For storages that sort for themselves. */
+export function compareKeys(a: Key, b: Key): number {
+  const rank = (key: Key) => (typeof key === 'number' ? 0 : typeof key === 'string' ? 1 : 2)
+  if (rank(a) !== rank(b)) return rank(a) < rank(b) ? -1 : 1
+  if (typeof a !== 'object' || typeof b !== 'object') return a < b ? -1 : a > b ? 1 : 0
+  const shared = Math.min(a.length, b.length)
+  for (let i = 0; i < shared; i++) {
+    const [left, right] = [a[i], b[i]]
+    if (left === undefined || right === undefined) break
+    const order = compareKeys(left, right)
+    if (order !== 0) return order
+  }
+  return Math.sign(a.length - b.length)
+}

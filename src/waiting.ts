@@ -1,0 +1,211 @@
+import { onAbort } from './abort.js'
+import type { Change } from './backend.js'
+import type { Hint } from './channel.js'
+import type { Client } from './client.js'
+import { FIRST_POLL, LAST_POLL, POLL_GROWTH } from './doorbell.js'
+import { TaskNotFoundError } from './errors.js'
+import { checkTimeout } from './options.js'
+import { type Lane, type Position, parseId, type Result, type TaskId } from './task.js'
+
+/** How long to wait for something, and what calls it off. */
+export interface WaitOptions {
+  /** In ms. Default: as long as it takes; 0: look once. */
+  timeout?: number
+  /** Aborting it rejects with its reason. What is waited for goes on. */
+  signal?: AbortSignal
+}
+
+/** Somebody who waits for one task's end. */
+interface Waiter {
+  /** The next look is the last: its time has passed. */
+  last: boolean
+  settle(result: Result | undefined): void
+  fail(reason: unknown): void
+}
+
+/** Changes that may end any number of tasks, without naming them. */
+const unnamed = { clear: true, 'cancel-batch': true } satisfies Partial<Record<Change['type'], true>>
+
+/** In one poll, so many of those waited for are looked at, and of so many it is asked whether they still exist. */
+const POLLED = 512
+const QUESTIONED = 64
+
+/**
+ * Everyone who waits for the end of a single task, in one table: a hint reads only what it names, together; a poll that
+ * runs while anyone waits finds what hints did not tell.
+ */
+export class Waiting {
+  readonly #client: Client
+  readonly #waiters = new Map<TaskId, Set<Waiter>>()
+  readonly #places = new Map<Lane, Map<Position, TaskId>>()
+  /** To be looked at in the next microtask; true: and asked whether they exist. */
+  #asked = new Map<TaskId, boolean>()
+  #deaf: (() => void) | undefined
+  #stopPoll: (() => void) | undefined
+  #poll = FIRST_POLL
+
+  constructor(client: Client) {
+    this.#client = client
+  }
+
+  /**
+   * How a task ended, as soon as it has; undefined if the timeout passed first. Rejects with TaskNotFoundError for an
+   * unknown or pruned id, with ClosedError, with StorageError, and with the signal's reason.
+   */
+  async result(id: TaskId, { timeout, signal }: WaitOptions = {}): Promise<Result | undefined> {
+    this.#client.check()
+    const ms = checkTimeout(timeout)
+    signal?.throwIfAborted()
+    const place = parseId(id)
+    if (!place) throw new TaskNotFoundError(id)
+    return new Promise((resolve, reject) => {
+      let stopTimer = () => {}
+      const end = () => {
+        stopTimer()
+        stopAborts()
+        this.#remove(id, place, waiter)
+      }
+      const waiter: Waiter = {
+        last: ms === 0,
+        settle(result) {
+          end()
+          resolve(result)
+        },
+        fail(reason) {
+          end()
+          reject(reason)
+        },
+      }
+      this.#add(id, place, waiter)
+      const stopAborts = onAbort([signal, this.#client.closed], (reason) => {
+        stopTimer()
+        this.#remove(id, place, waiter)
+        reject(reason)
+      })
+      if (ms === undefined || ms === 0) return
+      stopTimer = this.#client.clock.timer(ms, () => {
+        waiter.last = true
+        this.#ask(id, true)
+      })
+    })
+  }
+
+  #add(id: TaskId, { lane, position }: { lane: Lane; position: Position }, waiter: Waiter): void {
+    const waiters = this.#waiters.get(id) ?? new Set()
+    this.#waiters.set(id, waiters.add(waiter))
+    const places = this.#places.get(lane) ?? new Map<Position, TaskId>()
+    this.#places.set(lane, places.set(position, id))
+    this.#deaf ??= this.#client.listen((hint) => this.#hear(hint))
+    this.#pollSoon()
+    this.#ask(id, true)
+  }
+
+  #remove(id: TaskId, { lane, position }: { lane: Lane; position: Position }, waiter: Waiter): void {
+    const waiters = this.#waiters.get(id)
+    waiters?.delete(waiter)
+    if (waiters?.size !== 0) return
+    this.#waiters.delete(id)
+    const places = this.#places.get(lane)
+    places?.delete(position)
+    if (places?.size === 0) this.#places.delete(lane)
+    if (this.#waiters.size > 0) return
+    this.#deaf?.()
+    this.#deaf = undefined
+    this.#stopPoll?.()
+    this.#stopPoll = undefined
+    this.#poll = FIRST_POLL
+  }
+
+  #hear(hint: Hint): void {
+    if (hint.type === 'changed' && hint.change in unnamed) void this.#pollNow()
+    if (hint.type !== 'ended') return
+    for (let i = 0; i + 2 < hint.intervals.length; i += 3) {
+      const [lane = 0, from = 0, to = 0] = hint.intervals.slice(i, i + 3)
+      const places = this.#places.get(lane)
+      if (!places) continue
+      // Whichever is less: the stretch, or those waited for in its lane.
+      if (to - from <= places.size) {
+        for (let p = from; p < to; p++) this.#askAbout(places.get(p))
+      } else {
+        for (const [p, id] of places) if (p >= from && p < to) this.#askAbout(id)
+      }
+    }
+  }
+
+  #askAbout(id: TaskId | undefined): void {
+    if (id !== undefined) this.#ask(id, false)
+  }
+
+  #ask(id: TaskId, existence: boolean): void {
+    if (this.#asked.size === 0) queueMicrotask(() => void this.#look())
+    this.#asked.set(id, existence || (this.#asked.get(id) ?? false))
+  }
+
+  /** Looks at all that were asked about. Resolves with the number of those that had ended. */
+  async #look(): Promise<number> {
+    const asked = this.#asked
+    this.#asked = new Map()
+    if (asked.size === 0) return 0
+    // Whoever's time passes while we look gets a look of their own.
+    const last = new Set(
+      [...asked.keys()].flatMap((id) => [...(this.#waiters.get(id) ?? [])].filter((one) => one.last)),
+    )
+    try {
+      const ids = [...asked.keys()]
+      const results = await this.#client.backend.results(ids)
+      results.forEach((result, i) => {
+        if (result) this.#settle(ids[i] ?? result.id, result)
+      })
+      const doubtful = [...asked].flatMap(([id, existence]) => (existence && this.#waiters.has(id) ? [id] : []))
+      const views = doubtful.length > 0 ? await this.#client.backend.get(doubtful) : []
+      doubtful.forEach((id, i) => {
+        const view = views[i]
+        if (!view) for (const waiter of this.#of(id)) waiter.fail(new TaskNotFoundError(id))
+        else if (view.result) this.#settle(id, view.result)
+        else for (const waiter of this.#of(id)) if (last.has(waiter)) waiter.settle(undefined)
+      })
+      return results.filter(Boolean).length
+    } catch (error) {
+      for (const id of asked.keys()) for (const waiter of this.#of(id)) waiter.fail(error)
+      return 0
+    }
+  }
+
+  #settle(id: TaskId, result: Result): void {
+    for (const waiter of this.#of(id)) waiter.settle(result)
+  }
+
+  #of(id: TaskId): Waiter[] {
+    return [...(this.#waiters.get(id) ?? [])]
+  }
+
+  #pollSoon(): void {
+    this.#stopPoll ??= this.#client.clock.timer(this.#poll, () => {
+      this.#stopPoll = undefined
+      this.#poll = Math.min(LAST_POLL, this.#poll * POLL_GROWTH)
+      void this.#pollNow()
+    })
+  }
+
+  /** Goes on at once while it finds what hints should have told; then they are being lost, and polls come close together. */
+  async #pollNow(): Promise<void> {
+    let left = this.#waiters.size
+    let found = 0
+    do {
+      let count = 0
+      for (const [id, waiters] of this.#waiters) {
+        if (count === POLLED) break
+        this.#asked.set(id, count < QUESTIONED)
+        // To the end of the line, so that the next poll looks at others.
+        this.#waiters.delete(id)
+        this.#waiters.set(id, waiters)
+        count++
+        if (count >= this.#waiters.size) break
+      }
+      left -= count
+      found = count > 0 ? await this.#look() : 0
+      if (found > 0) this.#poll = FIRST_POLL
+    } while (found > 0 && left > 0)
+    if (this.#waiters.size > 0) this.#pollSoon()
+  }
+}

@@ -1,0 +1,2 @@
+export { type WebWorkersOptions, webWorkers } from './pool.js'
+export { serveHandlers } from './serve.js'

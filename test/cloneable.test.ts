@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest'
+import { assertCloneable, cloneOf, roughSize, whyUncloneable } from '../src/cloneable.js'
+import { InvalidInputError } from '../src/errors.js'
+
+function pathOf(value: unknown): string | undefined {
+  try {
+    assertCloneable(value, 'input')
+    return undefined
+  } catch (error) {
+    if (error instanceof InvalidInputError) return error.path
+    throw error
+  }
+}
+
+class Invoice {
+  lines = [1]
+  total(): number {
+    return this.lines.length
+  }
+}
+
+class Live {
+  inner = { listen: () => {} }
+}
+
+describe('assertCloneable', () => {
+  const cyclic: Record<string, unknown> = { deep: { list: [1] } }
+  cyclic.self = cyclic
+  cyclic.deep = { list: [cyclic] }
+  const twins = { shared: true }
+
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null', null],
+    ['a string', 'x'],
+    ['a bigint', 1n],
+    ['plain data', { id: 1, data: { tags: ['a', null, undefined] } }],
+    ['an object without prototype', Object.assign(Object.create(null), { a: 1 })],
+    ['a cycle', cyclic],
+    ['one object twice', [twins, twins]],
+    ['dates, patterns and errors', [new Date(), /x/g, new Error('x')]],
+    ['maps and sets', new Map<unknown, unknown>([['a', new Set([{ b: 1 }])]])],
+    [
+      'buffers and views',
+      { buffer: new ArrayBuffer(8), view: new Uint8Array(4), data: new DataView(new ArrayBuffer(2)) },
+    ],
+    ['an empty buffer', new ArrayBuffer(0)],
+    ['a Blob', new Blob(['x'])],
+    ['an instance of a class, as plain data', new Invoice()],
+    ['a property that symbols name', { [Symbol('hidden')]: () => {} }],
+  ])('takes %s', (_, value) => {
+    expect(pathOf(value)).toBeUndefined()
+    expect(() => structuredClone(value)).not.toThrow()
+  })
+
+  const detached = new ArrayBuffer(8)
+  const orphan = new Uint8Array(detached)
+  structuredClone(detached, { transfer: [detached] })
+
+  it.each<[string, unknown, string]>([
+    ['a function', () => {}, 'input'],
+    ['a symbol', Symbol('x'), 'input'],
+    ['a method of plain data', { user: { save() {} } }, 'input.user.save'],
+    ['a function in an array', { list: [1, [() => {}]] }, 'input.list[1][0]'],
+    ['an odd key', { 'first name': { 'a"b': Symbol('x') } }, 'input["first name"]["a\\"b"]'],
+    ['a promise', { later: Promise.resolve() }, 'input.later'],
+    ['a WeakMap', { weak: new WeakMap() }, 'input.weak'],
+    ['a function behind a cycle', { cyclic, f: () => {} }, 'input.f'],
+    ['a function in a Map', { map: new Map([['k', { f: () => {} }]]) }, 'input.map.get("k").f'],
+    ['a symbol in a Set', { set: new Set([Symbol('x')]) }, 'input.set'],
+    ['a field of a class', { live: new Live() }, 'input.live.inner.listen'],
+    ['a detached buffer', { bytes: detached }, 'input.bytes'],
+    ['a view of a detached buffer', { bytes: orphan }, 'input.bytes'],
+    [
+      'a getter that throws',
+      {
+        user: {
+          get name() {
+            throw new Error('not yet')
+          },
+        },
+      },
+      'input.user.name',
+    ],
+  ])('refuses %s', (_, value, path) => {
+    expect(pathOf(value)).toBe(path)
+  })
+
+  it('refuses shared memory, which can be posted but not stored', ({ skip }) => {
+    if (typeof SharedArrayBuffer === 'undefined') return skip('this page is not cross-origin isolated')
+    expect(pathOf({ memory: new SharedArrayBuffer(8) })).toBe('input.memory')
+    expect(pathOf({ view: new Uint8Array(new SharedArrayBuffer(8)) })).toBe('input.view')
+  })
+
+  it('refuses what is nested too deeply for the stack instead of breaking', () => {
+    let nested: unknown = 1
+    for (let i = 0; i < 200_000; i++) nested = [nested]
+    expect(() => assertCloneable(nested, 'input')).toThrow(InvalidInputError)
+    expect(() => cloneOf(nested, 'input')).toThrow(InvalidInputError)
+  })
+
+  it('says what it met and what to do', () => {
+    expect(() => assertCloneable({ onDone() {} }, 'input')).toThrow(
+      /^input\.onDone cannot be stored: it is a function\. Use plain data/,
+    )
+  })
+
+  it.runIf(typeof document !== 'undefined')('refuses DOM nodes and windows', () => {
+    expect(pathOf({ el: document.createElement('p') })).toBe('input.el')
+    expect(pathOf([document])).toBe('input[0]')
+  })
+})
+
+describe('cloneOf', () => {
+  it('copies, so that later changes do not reach what was given', () => {
+    const input = { list: [1] }
+    const copy = cloneOf(input, 'input')
+    input.list.push(2)
+    expect(copy).toEqual({ list: [1] })
+  })
+
+  it('finds Proxies, which a walk cannot see, and leads to them', () => {
+    const reactive = { state: [{ user: new Proxy({ name: 'Ada' }, {}) }] }
+    expect(pathOf(reactive)).toBeUndefined()
+    expect(() => cloneOf(reactive, 'input')).toThrow(expect.objectContaining({ path: 'input.state[0].user' }))
+    expect(whyUncloneable(reactive, 'input')?.path).toBe('input.state[0].user')
+    expect(whyUncloneable({ fine: true }, 'input')).toBeUndefined()
+  })
+})
+
+describe('roughSize', () => {
+  const within = (value: unknown, low: number, high: number) => {
+    expect(roughSize(value)).toBeGreaterThanOrEqual(low)
+    expect(roughSize(value)).toBeLessThanOrEqual(high)
+  }
+
+  it('counts a byte a character, and buffers and Blobs whole', () => {
+    within('x'.repeat(1_000), 1_000, 1_010)
+    within({ bytes: new Uint8Array(5_000) }, 5_000, 5_050)
+    within([new ArrayBuffer(70_000)], 70_000, 70_050)
+    within({ meta: { kind: 'image' }, file: new Blob(['x'.repeat(9_000)]) }, 9_000, 9_100)
+    within(new Map([['k', 'x'.repeat(100)]]), 100, 130)
+    within(undefined, 0, 8)
+  })
+
+  it('takes long arrays to be like their parts', () => {
+    within(new Array(10_000).fill('x'.repeat(10)), 100_000, 130_000)
+    const people = Array.from({ length: 1_000 }, (_, i) => ({ id: i, name: 'x'.repeat(30), mail: 'y'.repeat(30) }))
+    const json = JSON.stringify(people).length
+    within(people, json * 0.6, json * 1.6)
+    within(new Set(people), json * 0.6, json * 1.6)
+    within(
+      Array.from({ length: 100 }, () => Array.from({ length: 100 }, () => 1)),
+      40_000,
+      120_000,
+    )
+  })
+
+  it('sees a large part beside a long array', () => {
+    within({ rows: new Array(1_000).fill(1), image: new Uint8Array(1_000_000) }, 1_000_000, 1_020_000)
+  })
+
+  it('ends on cycles', () => {
+    const cyclic: Record<string, unknown> = { name: 'x' }
+    cyclic.self = cyclic
+    within(cyclic, 1, 2_000)
+  })
+})

@@ -1,0 +1,252 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { cdp, commands } from 'vitest/browser'
+import type { Hint } from '../src/channel.js'
+import { StorageError } from '../src/errors.js'
+import { broadcastChannel } from '../src/indexeddb/channel.js'
+import { webLocks } from '../src/indexeddb/locks.js'
+import { estimate, persist } from '../src/indexeddb/persistence.js'
+import { type DatabaseEvent, IndexedDBStorage } from '../src/indexeddb/storage.js'
+import { stores } from '../src/plan/records.js'
+import { type Key, KeyTakenError, type Plan, type Read, type Write } from '../src/storage.js'
+
+// What only a real browser shows. The rest of IndexedDB's tests run in Node too: indexeddb.test.ts, storage.test.ts.
+
+const all = { stores, write: true }
+const writing = (...writes: Write[]) =>
+  function* (): Plan<string> {
+    yield []
+    return { writes, value: 'done' }
+  }
+const record = (key: Key, value: unknown, kind: 'put' | 'add' = 'put'): Write => ({
+  kind,
+  store: 'marks',
+  key,
+  record: value,
+})
+
+function make(name = crypto.randomUUID()) {
+  const events: DatabaseEvent['event'][] = []
+  const storage = new IndexedDBStorage({ name, onEvent: ({ event }) => events.push(event) })
+  onTestFinished(() => storage.destroy())
+  const find = (key: Key) =>
+    storage.run(
+      function* (): Plan<unknown> {
+        const read: Read = { table: 'batch', store: 'marks', key, found: [] }
+        yield [read]
+        return { writes: [], value: read.found[0] }
+      },
+      { stores, write: false },
+    )
+  return { name, storage, events, find }
+}
+
+describe('IndexedDB in a browser', () => {
+  it('goes on after the browser closed the connection and deleted the data', async () => {
+    const { storage, events, find } = make()
+    await storage.run(writing(record(1, 'kept')), all)
+    await cdp().send('Storage.clearDataForOrigin', { origin: location.origin, storageTypes: 'indexeddb' })
+    await expect.poll(() => events).toEqual(['lost'])
+    await expect(find(1)).rejects.toMatchObject({ code: 'lost' })
+    expect(await find(1)).toBeUndefined()
+    expect(storage.generation).toBe(2)
+  })
+
+  it('repeats writes whose commit was not answered', async () => {
+    const { storage, events, find } = make()
+    await storage.open()
+    const restore = loseAnswers(1)
+    let runs = 0
+    const counting = storage.run(function* (): Plan<number> {
+      runs++
+      const read: Read = { table: 'batch', store: 'marks', key: 'n', found: [] }
+      yield [read]
+      const found: unknown = read.found[0]
+      const count = typeof found === 'number' ? found : 0
+      return { writes: [record('n', count + 1)], value: count + 1 }
+    }, all)
+    // This plan is none that can be repeated: it shows that the first run was stored.
+    expect(await counting).toBe(2)
+    expect(runs).toBe(2)
+    expect(events).toEqual(['lost', 'reopened'])
+
+    restore()
+    loseAnswers(1)
+    await expect(storage.run(writing(record(7, 'mine', 'add')), all)).rejects.toBeInstanceOf(KeyTakenError)
+    expect(await find(7)).toBe('mine')
+  })
+
+  it('says "lost" if the repetition was not answered either', async () => {
+    const { storage } = make()
+    await storage.open()
+    loseAnswers(2)
+    const error: unknown = await storage.run(writing(record(1, 1)), all).catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(StorageError)
+    expect(error).toMatchObject({ code: 'lost' })
+  })
+
+  it('refuses what goes beyond the quota, keeps what was stored, and goes on when there is space', async () => {
+    const { origin } = location
+    // Chromium asks for the space left only now and then; after this it has to.
+    await cdp().send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' })
+    await cdp().send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1_000_000 })
+    onTestFinished(async () => {
+      await cdp().send('Storage.overrideQuotaForOrigin', { origin })
+    })
+    const { storage, events, find } = make()
+    await storage.run(writing(record(1, 'kept')), all)
+    const large = crypto.getRandomValues(new Uint8Array(65_536))
+    const writes = Array.from({ length: 100 }, (_, i) => record(['large', i], large))
+    await expect(storage.run(writing(record(2, 'with it'), ...writes), all)).rejects.toMatchObject({ code: 'quota' })
+    expect(events).toEqual(['quota'])
+    expect([await find(1), await find(2)]).toEqual(['kept', undefined])
+    await cdp().send('Storage.overrideQuotaForOrigin', { origin })
+    expect(await storage.run(writing(...writes), all)).toBe('done')
+  })
+
+  it('finishes the transactions under way when another tab deletes or upgrades', async () => {
+    const { name, storage } = make()
+    await storage.open()
+    const values = Promise.all(Array.from({ length: 20 }, (_, i) => storage.run(writing(record(i, i)), all)))
+    await new IndexedDBStorage({ name }).destroy()
+    expect(await values).toEqual(Array.from({ length: 20 }, () => 'done'))
+  })
+
+  it('passes the durability on', async () => {
+    const strict = new IndexedDBStorage({ name: crypto.randomUUID(), durability: 'strict' })
+    onTestFinished(() => strict.destroy())
+    const { storage } = make()
+    const transaction = vi.spyOn(IDBDatabase.prototype, 'transaction')
+    onTestFinished(() => transaction.mockRestore())
+    await strict.run(writing(record(1, 1)), all)
+    await strict.run(writing(record(1, 1)), { ...all, durability: 'relaxed' })
+    await storage.run(writing(record(1, 1)), all)
+    expect(transaction.mock.results.map(({ value }) => value.durability)).toEqual(['strict', 'relaxed', 'relaxed'])
+  })
+
+  it('asks for persistence and tells the space', async () => {
+    expect(await persist()).toBeTypeOf('boolean')
+    const { usage, quota } = (await estimate()) ?? {}
+    expect(usage).toBeGreaterThanOrEqual(0)
+    expect(quota).toBeGreaterThan(0)
+  })
+})
+
+describe('locks and marks across tabs', () => {
+  const inTab = (name: string, code: string) =>
+    `import('/src/indexeddb/locks.ts').then(({ webLocks }) => { const locks = webLocks('${name}'); ${code} })`
+
+  it('are stolen from another tab, which is told, and freed when a tab crashes', async () => {
+    const name = crypto.randomUUID()
+    const locks = webLocks(name)
+    const tab = await commands.openTab('/package.json')
+    const hold = `return new Promise((got) => {
+      window.ended = locks.hold({}, (lost) => new Promise((end) => { got(); lost.onabort = () => { window.lost = true; end() } }))
+    })`
+    await commands.evalTab(tab, inTab(name, hold))
+    expect(await locks?.hold({ ifAvailable: true }, async () => {})).toBe(false)
+    expect(await locks?.hold({ steal: true }, async () => {})).toBe(true)
+    expect(await commands.evalTab(tab, 'window.ended.then((held) => [held, window.lost])')).toEqual([true, true])
+
+    await commands.evalTab(tab, inTab(name, hold))
+    const next = locks?.hold({}, async () => {})
+    await commands.crashTab(tab)
+    expect(await next).toBe(true)
+  })
+
+  it('tell which hosts left by a reload or a closed tab, and which did not: crashed or stopped', async () => {
+    const name = crypto.randomUUID()
+    const locks = webLocks(name)
+    const [reloaded, closed, crashed, stopped] = [
+      await commands.openTab('/package.json'),
+      await commands.openTab('/package.json'),
+      await commands.openTab('/package.json'),
+      await commands.openTab('/package.json'),
+    ]
+    await commands.evalTab(reloaded, inTab(name, `locks.leaving('reloaded')`))
+    await commands.evalTab(closed, inTab(name, `locks.leaving('closed')`))
+    await commands.evalTab(crashed, inTab(name, `locks.leaving('crashed')`))
+    await commands.evalTab(stopped, inTab(name, `locks.leaving('stopped')()`))
+    expect(locks?.left()).toEqual([])
+    await commands.reloadTab(reloaded)
+    await commands.closeTab(closed)
+    await commands.crashTab(crashed)
+    await commands.reloadTab(stopped)
+    await expect.poll(() => locks?.left().sort()).toEqual(['closed', 'reloaded'])
+    expect(webLocks(`${name}:other`)?.left()).toEqual([])
+    locks?.forget(['closed', 'unknown'])
+    expect(locks?.left()).toEqual(['reloaded'])
+    locks?.forget(['reloaded'])
+    expect(localStorage.length).toBe(0)
+    await commands.closeTab(reloaded)
+    await commands.closeTab(stopped)
+  })
+
+  it('take a leave back when the page comes back from the back/forward cache', () => {
+    const locks = webLocks(crypto.randomUUID())
+    const stay = locks?.leaving('a')
+    window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))
+    expect(locks?.left()).toEqual(['a'])
+    window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
+    expect(locks?.left()).toEqual([])
+    // Ended on the way out, as by a worker that stops on pagehide: the mark stays.
+    window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: false }))
+    stay?.()
+    expect(locks?.left()).toEqual(['a'])
+    locks?.forget(['a'])
+  })
+})
+
+/** The next answers to commits are lost on the way: the transaction is complete, and its page hears of an abort. */
+function loseAnswers(times: number): () => void {
+  const { transaction } = IDBDatabase.prototype
+  const spy = vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (this: IDBDatabase, ...args) {
+    const tx = transaction.apply(this, args)
+    if (tx.mode === 'readwrite' && times-- > 0) {
+      tx.addEventListener('complete', (event) => {
+        event.stopImmediatePropagation()
+        tx.dispatchEvent(new Event('abort'))
+      })
+    }
+    return tx
+  })
+  onTestFinished(() => spy.mockRestore())
+  return () => spy.mockRestore()
+}
+
+describe('channel', () => {
+  const hint: Hint = { type: 'added', queues: ['default'] }
+
+  function listening(name: string) {
+    const channel = broadcastChannel(name)
+    const heard: Hint[] = []
+    const stop = channel.listen((hint) => heard.push(hint))
+    onTestFinished(() => channel.close())
+    return { channel, heard, stop }
+  }
+
+  it('carries hints to all who use the name, the sender too, once each, and no further', async () => {
+    const [a, b, other] = [listening('a'), listening('a'), listening('b')]
+    a.channel.post(hint)
+    await expect.poll(() => [a.heard, b.heard]).toEqual([[hint], [hint]])
+    b.stop()
+    b.channel.post({ type: 'changed', change: 'pause' })
+    await expect.poll(() => a.heard.length).toBe(2)
+    expect(b.heard).toHaveLength(1)
+    expect(other.heard).toEqual([])
+  })
+
+  it('ignores what is no hint, and what comes after close', async () => {
+    const [a, b] = [listening('c'), listening('c')]
+    const raw = new BroadcastChannel('sitq:c')
+    onTestFinished(() => raw.close())
+    for (const junk of [null, 'added', 7, {}, { type: 1 }, { type: 'toString' }, { type: 'from the future' }])
+      raw.postMessage(junk)
+    raw.postMessage(hint)
+    await expect.poll(() => a.heard).toEqual([hint])
+    a.channel.close()
+    a.channel.post(hint)
+    b.channel.post({ type: 'ping', from: 'host' })
+    await expect.poll(() => b.heard.length).toBe(2)
+    expect(a.heard).toEqual([hint])
+  })
+})

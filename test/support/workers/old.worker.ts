@@ -1,0 +1,1 @@
+postMessage({ sitq: 'ready', protocol: 0 })

@@ -1,0 +1,660 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { ClosedError, InvalidOptionError, StorageError } from '../src/errors.js'
+import { ManualClock } from './support/clock.js'
+import { ScriptedExecutor } from './support/executor.js'
+import { type Tab, World, type WorldOptions } from './support/world.js'
+
+function world(options?: WorldOptions): World {
+  const made = new World(options)
+  onTestFinished(() => made.end())
+  return made
+}
+
+/** A world with a host. */
+async function host(options: Parameters<World['tab']>[0] = {}, of?: WorldOptions): Promise<Tab & { w: World }> {
+  const w = world(of)
+  const tab = w.tab(options)
+  expect(await tab.worker.start()).toBe('host')
+  return { ...tab, w }
+}
+
+const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item)
+const last = <T>(list: readonly T[]): T | undefined => list.at(-1)
+
+describe('running', () => {
+  test('what waits is run, and the results are stored', async () => {
+    const { w } = await host()
+    const ids = await w.add([{ do: 'ok', value: 42 }, { do: 'ok' }])
+    expect(await w.ended(ids)).toEqual(['completed', 'completed'])
+    expect(await w.backend.results(ids)).toMatchObject([{ value: 42, attempts: 1 }, { value: ids[1] }])
+  })
+
+  test('what was stored before is run too, in order of priority', async () => {
+    const w = world()
+    const [low, high, middle] = await w.add([{ priority: 5 }, { priority: -5 }, { priority: 0 }])
+    const { worker, executor } = w.tab()
+    await worker.start()
+    await w.ended([low, high, middle].map(String))
+    expect(executor.began.map(({ id }) => id)).toEqual([high, middle, low])
+  })
+
+  test('queues go in the order asked for', async () => {
+    const w = world()
+    const ids = await w.add([{ queue: 'a' }, { queue: 'b' }, { queue: 'c' }])
+    const { worker, executor } = w.tab({ queues: ['c', 'b'] })
+    await worker.start()
+    await w.ended(ids)
+    expect(executor.began.map(({ id }) => id)).toEqual([...ids].reverse())
+  })
+
+  test('a lost hint costs a poll, no more', async () => {
+    const { w, clock } = await host()
+    await clock.advance(60_000)
+    const [id] = await w.add([{ do: 'ok' }], { silent: true })
+    await clock.advance(4_000)
+    expect(await w.states([String(id)])).toEqual(['available'])
+    await clock.advance(1_000)
+    expect(await w.states([String(id)])).toEqual(['completed'])
+  })
+
+  test('a scheduled task runs when it is due, not at the next poll', async () => {
+    const { w, clock, executor } = await host()
+    await w.add([{ runAt: clock.now() + 7_300 }])
+    await clock.advance(7_299)
+    expect(executor.began).toEqual([])
+    await clock.advance(1)
+    expect(executor.began).toHaveLength(1)
+  })
+
+  test('the handler gets what the task carries', async () => {
+    const { w, executor } = await host()
+    const ids = await w.add([{ settings: { timeout: 70, meta: { a: 1 } } }])
+    await w.ended(ids)
+    expect(executor.began[0]).toMatchObject({ timeout: 70, meta: { a: 1 }, attempt: 1, name: 'work' })
+  })
+
+  test('follow-ups stay in the queue and priority of their parent unless they say otherwise', async () => {
+    const { w, executor } = await host()
+    const followUps = [
+      { name: 'work', input: 1 },
+      { name: 'work', input: 2, queue: 'other', priority: -1 },
+    ]
+    await w.ended(await w.add([{ queue: 'mine', priority: 7, input: { do: 'ok', followUps } }]))
+    await w.clock.until(() => executor.began.length === 3)
+    const views = await w.backend.get(executor.began.slice(1).map(({ id }) => id))
+    expect(views).toMatchObject([
+      { input: 1, queue: 'mine', priority: 7 },
+      { input: 2, queue: 'other', priority: -1 },
+    ])
+  })
+
+  test('a handler ends the input of a batch with its outcome', async () => {
+    const { w } = await host()
+    await w.ended(await w.add([{ do: 'ok', endBatches: ['b'] }], { batch: { id: 'b', offset: 0, open: true } }))
+    expect(await w.backend.batch('b')).toMatchObject({ total: 1, completed: 1, open: false, endedAt: w.clock.now() })
+  })
+})
+
+describe('exchanges', () => {
+  test('many small tasks take few', async () => {
+    const w = world()
+    const ids = await w.add(many(5_000, { do: 'ok' }))
+    const { worker, backend, executor } = w.tab({ slots: 2 })
+    await worker.start()
+    await w.ended(ids)
+    expect(backend.exchanges.length).toBeLessThan(30)
+    expect(executor.given.slice(0, 3)).toEqual([2, 4, 8])
+    expect(executor.most).toBeLessThanOrEqual(1_024)
+  })
+
+  test('slow tasks are claimed only for free slots', async () => {
+    const w = world()
+    const ids = await w.add(many(20, { do: 'ok', ms: 2_000 }))
+    const { worker, executor } = w.tab({ slots: 3 })
+    await worker.start()
+    await w.ended(ids)
+    expect(executor.most).toBe(3)
+  })
+
+  test('tasks of 20 ms wait in hand for 100 ms at most', async () => {
+    const w = world()
+    const ids = await w.add(many(200, { do: 'ok', ms: 20 }))
+    const { worker, executor } = w.tab({ slots: 2 })
+    await worker.start()
+    const began = w.clock.now()
+    await w.ended(ids)
+    expect(executor.most).toBeLessThanOrEqual(12)
+    // Two slots, always busy.
+    expect(w.clock.now() - began).toBeLessThan(2_000 + 200)
+  })
+
+  test('what ends while others run is recorded within 20 ms, together', async () => {
+    const { w, clock, backend } = await host({ slots: 4 })
+    const [a, b, c] = await w.add([
+      { do: 'ok', ms: 1_000 },
+      { do: 'ok', ms: 1_010 },
+      { do: 'ok', ms: 9_000 },
+    ])
+    await clock.advance(1_019)
+    expect(await w.states([a, b, c].map(String))).toEqual(['running', 'running', 'running'])
+    await clock.advance(1)
+    expect(await w.states([a, b, c].map(String))).toEqual(['completed', 'completed', 'running'])
+    expect(last(backend.exchanges)?.settle).toHaveLength(2)
+  })
+
+  test('the last one is recorded at once', async () => {
+    const { w, clock } = await host()
+    const [id] = await w.add([{ do: 'ok', ms: 100 }])
+    await clock.advance(100)
+    expect(await w.states([String(id)])).toEqual(['completed'])
+  })
+
+  test('they are numbered from 1 and never overlap', async () => {
+    const { w, backend } = await host({ slots: 2 })
+    await w.ended(await w.add(many(50, { do: 'ok', ms: 3 })))
+    expect(backend.exchanges.map(({ seq }) => seq)).toEqual(backend.exchanges.map((_, i) => i + 1))
+  })
+
+  test('everyone is told what ended', async () => {
+    const { w } = await host({ slots: 3 })
+    const batch = { id: 'b', offset: 0, open: false }
+    await w.ended(await w.add([{ do: 'ok' }, { do: 'fail', error: { retryable: false } }, { do: 'ok' }], { batch }))
+    const ended = w.hints.filter((hint) => hint.type === 'ended')
+    expect(ended).toEqual([{ type: 'ended', intervals: [0, 0, 3], batches: ['b'] }])
+  })
+
+  test('an exchange whose answer got lost is repeated as it was, and nothing runs twice', async () => {
+    const { w, clock, backend, executor, errors } = await host({ slots: 2 })
+    await clock.advance(10_000)
+    backend.faults.exchange.push({ error: new StorageError('lost', 'gone'), committed: true })
+    const ids = await w.add(many(2, { do: 'ok', ms: 500 }))
+    await clock.advance(200)
+    const [first, second] = backend.exchanges.slice(-2)
+    expect(second?.seq).toBe(first?.seq)
+    await w.ended(ids)
+    expect(executor.began).toHaveLength(2)
+    expect(errors).toHaveLength(1)
+  })
+
+  test('results are kept while the storage fails', async () => {
+    const { w, clock, backend, executor } = await host()
+    const ids = await w.add([{ do: 'ok', ms: 1_000 }])
+    await clock.advance(500)
+    backend.faults.exchange.push(...many(5, { error: new StorageError('lost', 'gone') }))
+    expect(await w.ended(ids)).toEqual(['completed'])
+    expect(executor.began).toHaveLength(1)
+    const tries = backend.exchanges.filter(({ settle }) => settle.length > 0)
+    expect(new Set(tries.map(({ seq }) => seq)).size).toBe(1)
+    expect(tries).toHaveLength(6)
+  })
+
+  test('out of space: no more claims, what ended is still recorded, finished tasks are pruned', async () => {
+    const { w, clock, backend, executor, errors } = await host()
+    const [first] = await w.add([{ do: 'ok', ms: 100 }, { do: 'ok' }])
+    await clock.advance(50)
+    backend.faults.exchange.push(
+      { error: new StorageError('quota', 'full') },
+      { error: new StorageError('quota', 'full') },
+    )
+    await clock.advance(5_000)
+    expect(errors).toHaveLength(2)
+    expect(backend.prunes).toBe(2)
+    expect(await w.states([String(first)])).toEqual(['completed'])
+    expect(executor.began).toHaveLength(1)
+    await clock.advance(40_000)
+    expect(executor.began).toHaveLength(2)
+  })
+
+  test('storage that is closed for good ends the worker', async () => {
+    const { w, worker, clock, backend, errors } = await host()
+    backend.faults.exchange.push({ error: new ClosedError('backend') })
+    await w.add([{ do: 'ok' }])
+    await clock.advance(10)
+    expect(worker.role).toBe('stopped')
+    expect(errors).toHaveLength(1)
+    expect(await worker.start()).toBe('host')
+  })
+
+  test('a handler at its own limit does not keep the others waiting', async () => {
+    const w = world()
+    await w.add(many(20, { do: 'ok', ms: 60_000 }))
+    const others = await w.add(many(5, { name: 'other' }))
+    const { worker, clock, executor } = w.tab({ slots: 3, table: { work: { concurrency: 1 }, other: {} } })
+    await worker.start()
+    await clock.advance(1_000)
+    // The scripted executor knows no limits of handlers: what counts here is that they were claimed.
+    expect(executor.most).toBeGreaterThan(20)
+    expect(executor.backlog + executor.running).toBeGreaterThanOrEqual(others.length)
+  })
+})
+
+describe('failures', () => {
+  test('an attempt that failed is made again after its delay, twice, then it is final', async () => {
+    const { w, clock, executor } = await host()
+    const [id] = await w.add([{ do: 'fail' }])
+    await clock.advance(10)
+    expect(await w.backend.get([String(id)])).toMatchObject([
+      { state: 'scheduled', attempt: 2, runAt: clock.now() + 740, lastError: { message: 'It failed.' } },
+    ])
+    await w.ended([String(id)])
+    expect(executor.began.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
+    expect(await w.backend.results([String(id)])).toMatchObject([
+      { status: 'failed', attempts: 3, error: { name: 'Error' } },
+    ])
+  })
+
+  test("the task's policy goes before the handler's, field by field", async () => {
+    const { w, executor } = await host({ table: { work: { retry: { attempts: 5, delay: 10, jitter: 1 } } } })
+    const input = { do: 'fail' } as const
+    const ids = await w.add([{ input, settings: { retry: { attempts: 2 } } }, { input }])
+    const began = w.clock.now()
+    await w.ended(ids)
+    expect(executor.began.filter(({ id }) => id === ids[0])).toHaveLength(2)
+    expect(executor.began.filter(({ id }) => id === ids[1])).toHaveLength(5)
+    expect(w.clock.now() - began).toBeLessThan(10 + 20 + 40 + 80 + 30)
+  })
+
+  test('an error that is final is not tried again', async () => {
+    const { w, executor } = await host()
+    expect(await w.ended(await w.add([{ do: 'fail', error: { retryable: false } }]))).toEqual(['failed'])
+    expect(executor.began).toHaveLength(1)
+  })
+
+  test('failing offline costs no attempt', async () => {
+    const { w, clock, page, executor } = await host()
+    page.online = false
+    const [id, final] = await w.add([
+      { do: 'fail', times: 12 },
+      { do: 'fail', error: { retryable: false } },
+    ])
+    await clock.advance(8_000)
+    expect(executor.began.length).toBeGreaterThan(5)
+    expect(await w.backend.get([String(id)])).toMatchObject([{ attempt: 1 }])
+    expect(await w.states([String(final)])).toEqual(['failed'])
+    page.online = true
+    expect(await w.ended([String(id)], 60_000)).toEqual(['completed'])
+  })
+
+  test('a crash costs no attempt; the third is the last', async () => {
+    const { w, clock, executor } = await host()
+    const [poison, other] = await w.add([{ do: 'crash' }, { do: 'crash', times: 2 }])
+    await clock.advance(1_000)
+    expect(await w.backend.results([String(poison), String(other)])).toMatchObject([
+      { status: 'failed', attempts: 1, error: { code: 'crashed' } },
+      { status: 'completed', attempts: 1 },
+    ])
+    expect(executor.began).toHaveLength(6)
+    expect(new Set(executor.began.map(({ attempt }) => attempt))).toEqual(new Set([1]))
+  })
+
+  test('maxCrashes is what was asked for', async () => {
+    const { w, executor } = await host({ maxCrashes: 1 })
+    expect(await w.ended(await w.add([{ do: 'crash' }]))).toEqual(['failed'])
+    expect(executor.began).toHaveLength(1)
+  })
+})
+
+describe('cancelling and leases', () => {
+  test('a running task that is cancelled is aborted at once, others go on', async () => {
+    const { w, clock, executor, backend } = await host({ slots: 2 })
+    const [a, b] = await w.add([{ do: 'hang' }, { do: 'ok', ms: 300 }])
+    await clock.advance(10)
+    const before = backend.exchanges.length
+    await w.cancel(String(a))
+    await clock.advance(0)
+    expect(executor.aborted).toEqual([a])
+    expect(backend.exchanges.length - before).toBeLessThanOrEqual(1)
+    expect(await w.ended([String(b)])).toEqual(['completed'])
+    expect(await w.states([String(a)])).toEqual(['cancelled'])
+  })
+
+  test('without a hint the next renewal tells', async () => {
+    const { w, clock, executor } = await host({ slots: 1 })
+    const [a] = await w.add([{ do: 'hang' }])
+    await clock.advance(10)
+    await w.backend.change({ type: 'cancel', ids: [String(a)], now: clock.now() })
+    await clock.advance(9_000)
+    expect(executor.aborted).toEqual([])
+    await clock.advance(1_000)
+    expect(executor.aborted).toEqual([a])
+  })
+
+  test('an outcome that comes after the cancellation counts for nothing', async () => {
+    const { w, clock } = await host({ slots: 1 })
+    const [a] = await w.add([{ do: 'ok', ms: 100 }])
+    await clock.advance(99)
+    await w.backend.change({ type: 'cancel', ids: [String(a)], now: clock.now() })
+    w.hints.length = 0
+    await clock.advance(1_000)
+    expect(await w.states([String(a)])).toEqual(['cancelled'])
+    expect(w.hints.filter(({ type }) => type === 'ended')).toEqual([])
+  })
+
+  test('the lease is renewed while something runs, and by ticks where timers stand still', async () => {
+    const { w, clock, executor, backend } = await host()
+    await w.add([{ do: 'hang' }])
+    await clock.advance(10)
+    await clock.advance(30_000)
+    expect(backend.renewals).toBe(3)
+    executor.tick()
+    await clock.advance(0)
+    expect(backend.renewals).toBe(3)
+  })
+
+  test('a voided host drops what it runs and begins again under another name', async () => {
+    const { w, clock, worker, executor, backend } = await host()
+    const [id] = await w.add([{ do: 'ok', ms: 8_000 }])
+    await clock.advance(10)
+    await w.backend.recover({ me: 'thief', dead: 'others', left: [], now: clock.now(), maxCrashes: 9 })
+    await clock.advance(8_000)
+    await clock.advance(2_000)
+    expect(worker.role).toBe('host')
+    expect(new Set(backend.exchanges.map(({ host }) => host)).size).toBe(2)
+    expect(await w.ended([String(id)])).toEqual(['completed'])
+    expect(executor.began).toHaveLength(2)
+  })
+})
+
+describe('stop', () => {
+  test('waits for what runs, gives back what has not begun, charges nothing', async () => {
+    const { w, clock, worker, executor } = await host({ slots: 2 })
+    await w.ended(await w.add(many(100, { do: 'ok', ms: 1 })))
+    const ids = await w.add(many(30, { do: 'ok', ms: 1_000 }))
+    await clock.advance(10)
+    expect(executor.backlog).toBeGreaterThan(0)
+    let stopped = false
+    const stop = worker.stop({ grace: 5_000 }).then(() => {
+      stopped = true
+    })
+    await clock.advance(500)
+    expect(stopped).toBe(false)
+    expect(await w.backend.counts()).toMatchObject({ available: 28, running: 2 })
+    await clock.advance(600)
+    await stop
+    expect(worker.role).toBe('stopped')
+    expect(await w.backend.counts()).toMatchObject({ available: 28, running: 0, completed: 102 })
+    expect((await w.backend.get(ids)).filter((view) => view?.state === 'available')).toMatchObject(
+      many(28, { attempt: 1, crashes: 0 }),
+    )
+  })
+
+  test('aborts after the grace, without charging an attempt', async () => {
+    const { w, clock, worker, executor, backend } = await host()
+    const [id] = await w.add([{ do: 'hang' }])
+    await clock.advance(10)
+    const stop = worker.stop()
+    await clock.advance(4_999)
+    expect(executor.aborted).toEqual([])
+    await clock.advance(1)
+    await stop
+    expect(executor.aborted).toEqual([id])
+    expect(await w.backend.get([String(id)])).toMatchObject([{ state: 'available', attempt: 1, crashes: 0 }])
+    expect(last(backend.exchanges)?.leave).toBe(true)
+    expect(clock.timers).toBe(0)
+  })
+
+  test('asked twice, the shorter grace counts', async () => {
+    const { w, clock, worker } = await host()
+    await w.add([{ do: 'hang' }])
+    await clock.advance(10)
+    const first = worker.stop({ grace: 60_000 })
+    await clock.advance(1_000)
+    const second = worker.stop({ grace: 1_000 })
+    await clock.advance(1_000)
+    await Promise.all([first, second])
+    expect(worker.role).toBe('stopped')
+  })
+
+  test('does not wait for a storage that never answers', async () => {
+    const { w, clock, worker, backend } = await host()
+    backend.faults.exchange.push('hang')
+    await w.add([{ do: 'ok' }])
+    await clock.advance(10)
+    const stop = worker.stop({ grace: 1_000 })
+    await clock.advance(6_000)
+    await stop
+    expect(worker.role).toBe('stopped')
+  })
+
+  test('what was claimed while it was asked to stop goes back', async () => {
+    const { w, clock, worker, executor } = await host()
+    const ids = await w.add([{ do: 'ok' }])
+    const stop = worker.stop()
+    await clock.advance(0)
+    await stop
+    expect(executor.began.length + (await w.backend.counts()).available).toBe(ids.length)
+  })
+
+  test('start, stop, start at once ends running; so do many', async () => {
+    const w = world()
+    const { worker, executor } = w.tab()
+    const all = [worker.start(), worker.stop(), worker.start(), worker.start(), worker.stop(), worker.start()]
+    await Promise.all(all)
+    expect(worker.role).toBe('host')
+    expect(executor.isOpen).toBe(true)
+    await w.ended(await w.add([{ do: 'ok' }]))
+    await Promise.all([worker.stop(), worker.start(), worker.stop()])
+    expect(worker.role).toBe('stopped')
+    expect(executor.isOpen).toBe(false)
+  })
+
+  test('can be started and stopped again and again, and leaves nothing behind', async () => {
+    const w = world()
+    const { worker, clock, backend } = w.tab()
+    for (let i = 0; i < 5; i++) {
+      expect(await worker.start()).toBe('host')
+      await w.ended(await w.add([{ do: 'ok' }]))
+      await worker.stop()
+      expect(clock.timers).toBe(0)
+    }
+    expect(new Set(backend.exchanges.map(({ host }) => host)).size).toBe(5)
+  })
+
+  test('await using', async () => {
+    const w = world()
+    const tab = w.tab()
+    {
+      await using worker = tab.worker
+      await worker.start()
+    }
+    expect(tab.worker.role).toBe('stopped')
+  })
+})
+
+describe('the executor', () => {
+  test('start rejects if it does not open, and can be tried again', async () => {
+    const w = world()
+    const { worker, executor } = w.tab()
+    executor.failOpens = 1
+    await expect(worker.start()).rejects.toThrow('The handlers cannot be loaded.')
+    expect(worker.role).toBe('stopped')
+    expect(await worker.start()).toBe('host')
+  })
+
+  test('stop does not wait for one that never opens', async () => {
+    const w = world()
+    const { worker, executor } = w.tab()
+    executor.stuck = true
+    const start = worker.start()
+    await w.clock.advance(100)
+    await worker.stop()
+    expect(await start).toBe('stopped')
+  })
+
+  test('is told the concurrency only if there is one', async () => {
+    const { executor } = await host({ concurrency: 3 })
+    expect(executor.concurrency).toBe(3)
+    const other = await host()
+    expect(other.executor.concurrency).toBeUndefined()
+  })
+
+  test('can be looked at and a part of it killed', async () => {
+    const { w, clock, worker } = await host()
+    let heard = 0
+    const deaf = worker.subscribe(() => heard++)
+    const [id] = await w.add([{ do: 'ok', ms: 100 }])
+    await clock.advance(50)
+    expect(worker.workers()).toMatchObject([{ running: [{ id }] }])
+    worker.kill(1)
+    await clock.advance(50)
+    expect(await w.backend.get([String(id)])).toMatchObject([{ crashes: 1, attempt: 1 }])
+    await worker.stop({ grace: 0 })
+    expect(worker.workers()).toEqual([])
+    expect(heard).toBe(1)
+    deaf()
+  })
+})
+
+describe('drain', () => {
+  test('runs what is there, then gives up the role', async () => {
+    const w = world()
+    await w.add([...many(10, { do: 'ok' } as const), { do: 'fail', error: { retryable: false } }, { do: 'fail' }])
+    const { worker, clock } = w.tab()
+    const drained = await worker.drain()
+    expect(drained).toEqual({ ran: 12, completed: 10, failed: 1, more: false, wakeAt: clock.now() + 750 })
+    expect(worker.role).toBe('stopped')
+    expect(clock.timers).toBe(0)
+  })
+
+  test('runs what that leads to', async () => {
+    const w = world()
+    await w.add([
+      { do: 'ok', followUps: [{ name: 'work', input: { do: 'ok', followUps: [{ name: 'work', input: 1 }] } }] },
+    ])
+    expect(await w.tab().worker.drain()).toMatchObject({ ran: 3, completed: 3, more: false })
+  })
+
+  test('an empty database is drained at once', async () => {
+    const w = world()
+    expect(await w.tab().worker.drain()).toEqual({ ran: 0, completed: 0, failed: 0, more: false })
+  })
+
+  test('runs as many as asked for', async () => {
+    const w = world()
+    await w.add(many(100, { do: 'ok' }))
+    expect(await w.tab().worker.drain({ limit: 30 })).toMatchObject({ ran: 30, completed: 30, more: true })
+    expect(await w.backend.counts()).toMatchObject({ available: 70, running: 0 })
+  })
+
+  test('ends at its deadline and by its signal, and gives back what runs', async () => {
+    const w = world()
+    const ids = await w.add(many(3, { do: 'ok', ms: 1_000 }))
+    const { worker, clock } = w.tab()
+    const first = worker.drain({ deadline: new Date(clock.now() + 1_500) })
+    await clock.advance(1_500)
+    expect(await first).toMatchObject({ ran: 1, completed: 1 })
+    const stop = new AbortController()
+    const second = worker.drain({ signal: stop.signal })
+    await clock.advance(500)
+    stop.abort()
+    expect(await second).toMatchObject({ ran: 0 })
+    expect(await worker.drain({ signal: stop.signal })).toMatchObject({ ran: 0 })
+    expect((await w.backend.get(ids)).slice(1)).toMatchObject(many(2, { state: 'available', attempt: 1, crashes: 0 }))
+  })
+
+  test('returns at once if there is a host, this worker or another', async () => {
+    const { w, worker } = await host()
+    const none = { ran: 0, completed: 0, failed: 0, more: false }
+    expect(await worker.drain()).toEqual(none)
+    const other = w.tab()
+    expect(await other.worker.drain()).toEqual(none)
+    expect(other.executor.opens).toBe(0)
+  })
+
+  test('two at once run one after the other; start waits for them', async () => {
+    const w = world()
+    await w.add(many(4, { do: 'ok' }))
+    const { worker } = w.tab()
+    const drains = Promise.all([worker.drain({ limit: 1 }), worker.drain({ limit: 2 })])
+    expect(await worker.start()).toBe('host')
+    expect((await drains).map(({ ran }) => ran)).toEqual([1, 2])
+  })
+
+  test('rejects if the executor does not open', async () => {
+    const w = world()
+    const { worker, executor } = w.tab()
+    executor.failOpens = 1
+    await expect(worker.drain()).rejects.toThrow('cannot be loaded')
+    expect(await worker.drain()).toMatchObject({ ran: 0 })
+  })
+})
+
+describe('chores', () => {
+  test('ended tasks are pruned when there is nothing else to do, in slices with pauses', async () => {
+    const { w, clock, backend } = await host({ retention: { age: 0 } })
+    const ids = await w.add([{ do: 'ok' }, { do: 'hang' }])
+    await clock.advance(59_000)
+    expect(backend.prunes).toBe(0)
+    backend.moreToPrune.push(true, true)
+    await clock.advance(1_000)
+    expect(backend.prunes).toBe(1)
+    await clock.advance(49)
+    expect(backend.prunes).toBe(1)
+    await clock.advance(60)
+    expect(backend.prunes).toBe(3)
+    await clock.advance(60_000)
+    expect(backend.prunes).toBe(4)
+    expect(ids).toHaveLength(2)
+  })
+
+  test('pruning waits for work, but not for ever', async () => {
+    const w = world()
+    await w.add(many(2_000, { do: 'ok', ms: 1_000 }))
+    const { worker, clock, backend } = w.tab({ slots: 1 })
+    await worker.start()
+    await clock.advance(300_000)
+    expect(backend.prunes).toBe(0)
+    await clock.advance(70_000)
+    expect(backend.prunes).toBeGreaterThan(0)
+  }, 60_000)
+
+  test('dead hosts are looked for every minute', async () => {
+    const { clock, backend } = await host()
+    expect(backend.recoveries).toHaveLength(1)
+    await clock.advance(121_000)
+    expect(backend.recoveries).toHaveLength(3)
+  })
+})
+
+describe('idle', () => {
+  test('costs a look every 5 s and no renewals', async () => {
+    const { clock, backend } = await host()
+    await clock.advance(1_000)
+    const before = backend.exchanges.length
+    await clock.advance(50_000)
+    expect(backend.exchanges.length - before).toBe(10)
+    expect(backend.renewals).toBe(0)
+  })
+
+  test('a paused queue is left alone until it is resumed', async () => {
+    const { w, clock, executor } = await host()
+    await w.change({ type: 'pause', until: Number.POSITIVE_INFINITY })
+    const ids = await w.add([{ do: 'ok' }])
+    await clock.advance(20_000)
+    await w.change({ type: 'pause', queue: 'default', until: Number.POSITIVE_INFINITY })
+    const began = executor.began.length
+    await w.change({ type: 'resume' })
+    await clock.advance(0)
+    expect(await w.states(ids)).toEqual(['completed'])
+    expect(began).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('options', () => {
+  test('are checked when the worker is made', () => {
+    const clock = new ManualClock()
+    const w = new World()
+    expect(() => w.tab({ concurrency: 0 })).toThrow(InvalidOptionError)
+    expect(() => w.tab({ lease: 1 })).toThrow('lease')
+    expect(() => w.tab({ maxCrashes: 1.5 })).toThrow('maxCrashes')
+    expect(() => w.tab(Object.assign({ slots: 1 }, { retries: 3 }))).toThrow("'retries'")
+    expect(() => w.tab({ executor: Object.assign(new ScriptedExecutor({ clock }), { open: 1 }) })).toThrow('executor')
+  })
+
+  test('making a worker touches nothing', () => {
+    const w = new World()
+    const { executor } = w.tab()
+    expect(executor.opens).toBe(0)
+    expect(w.clock.timers).toBe(0)
+  })
+})
