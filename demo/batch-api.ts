@@ -16,6 +16,8 @@ export interface Step {
   stage: string
   done: number
   total: number
+  /** They are bytes, not tasks. */
+  bytes?: boolean
   open?: boolean
   rate?: number
   etaMs?: number
@@ -120,7 +122,7 @@ async function summaryOf(job: UsersJob, tell: Tell): Promise<UsersSummary> {
 async function tellOf(run: UsersRun, job: UsersJob, tell: Tell): Promise<void> {
   const { imported, validation, processing } = await run.progress()
   if (job.source === 'file' && imported !== undefined && imported < job.size) {
-    tell({ stage: 'Importing', done: imported, total: job.size })
+    tell({ stage: 'Importing', done: imported, total: job.size, bytes: true })
   } else if (validation.done < validation.total || validation.open) tell({ stage: 'Validating', ...told(validation) })
   else tell({ stage: 'Processing', ...told(processing) })
 }

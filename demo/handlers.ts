@@ -3,6 +3,7 @@ import { files } from './import/files.js'
 import { readSlice } from './import/slice.js'
 import type { Item } from './jobs/item.js'
 import { type Metrics, metrics } from './jobs/metrics.js'
+import { priorities } from './jobs/priorities.js'
 import { type Processed, processed } from './jobs/process.js'
 import { type Validation, validate } from './jobs/validate.js'
 import { work } from './jobs/work.js'
@@ -36,7 +37,8 @@ export const handlers = defineHandlers({
   validateUser: ({ found, next, ...item }: UserItem, ctx): Validation<unknown> => {
     work(item.delay)
     const judged = validate(item, found)
-    if (next !== undefined && judged.is_valid) ctx.enqueue('processItem', item, { batch: next })
+    if (next !== undefined && judged.is_valid)
+      ctx.enqueue('processItem', item, { batch: next, priority: priorities.processing })
     return judged
   },
 
@@ -61,10 +63,14 @@ export const handlers = defineHandlers({
     for (const each of rows) {
       const item: UserItem = { ...each, next: batches.processing }
       if (delay > 0) item.delay = delay
-      ctx.enqueue('validateUser', item, { batch: batches.validation })
+      ctx.enqueue('validateUser', item, { batch: batches.validation, priority: priorities.validation })
     }
     if (next)
-      ctx.enqueue('importSlice', { file: id, ...next, delay, batches }, { batch: batches.imports, priority: -1 })
+      ctx.enqueue(
+        'importSlice',
+        { file: id, ...next, delay, batches },
+        { batch: batches.imports, priority: priorities.imports },
+      )
     else for (const batch of [batches.imports, batches.validation]) ctx.endBatch(batch)
     return { rows: rows.length, done: next?.from ?? file.content.size }
   },

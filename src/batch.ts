@@ -1,15 +1,15 @@
 import type { BatchView } from './backend.js'
-import { BatchReader, type Found } from './batch-reader.js'
+import { BatchReader, type Found } from './client/batch-reader.js'
 import type { Hint } from './channel.js'
-import type { Client } from './client.js'
-import { Doorbell } from './doorbell.js'
+import type { Client } from './client/client.js'
+import { Doorbell } from './client/doorbell.js'
 import { BatchNotFoundError, InvalidOptionError, TimeoutError } from './errors.js'
-import { inInputOrder } from './input-order.js'
-import { type CancelOptions, checkTimeout, reasonOf } from './options.js'
-import { type BatchProgress, progressOf } from './progress.js'
+import { inInputOrder } from './client/input-order.js'
+import { type CancelOptions, checkTimeout, reasonOf } from './client/options.js'
+import { type BatchProgress, progressOf } from './client/progress.js'
 import type { Result } from './task.js'
-import { typed } from './typed.js'
-import type { WaitOptions } from './waiting.js'
+import { typed } from './client/typed.js'
+import type { WaitOptions } from './client/waiting.js'
 
 /** How a task of a batch ended, and the index of its input. */
 export type BatchResult<Output = unknown> = Result<Output> & { index: number }
@@ -61,8 +61,11 @@ export class Batch<Output = unknown> {
     const bell = new Doorbell(this.#client, (hint) => reader.hear(hint))
     try {
       const found = this.#found(reader, bell, signal)
-      for await (const { index, result } of order === 'input' ? inInputOrder(reader, found) : found) {
-        if (result) yield { ...typed<Output>(result), index }
+      for await (const page of order === 'input' ? inInputOrder(reader, found) : found) {
+        for (const { index, result } of page) {
+          signal?.throwIfAborted()
+          if (result) yield { ...typed<Output>(result), index }
+        }
       }
     } finally {
       bell.close()
@@ -134,16 +137,17 @@ export class Batch<Output = unknown> {
   }
 
   /** Everything that ends, until all has. */
-  async *#found(reader: BatchReader, bell: Doorbell, signal?: AbortSignal): AsyncGenerator<Found, void, undefined> {
+  async *#found(
+    reader: BatchReader,
+    bell: Doorbell,
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly Found[], void, undefined> {
     for (let polled = false; ; ) {
       signal?.throwIfAborted()
       const view = await this.#view()
       if (polled && view.done !== reader.count) reader.lookEverywhere()
       const [before, everywhere] = [reader.count, reader.looksEverywhere]
-      for await (const found of reader.fresh(view)) {
-        signal?.throwIfAborted()
-        yield found
-      }
+      yield* reader.fresh(view)
       if (reader.count > before) bell.hurry()
       if (!view.open && reader.count >= view.total) return
       if (view.endedAt !== undefined) {
@@ -159,9 +163,9 @@ export class Batch<Output = unknown> {
   async #all(signal?: AbortSignal): Promise<BatchResult<Output>[]> {
     const view = await this.#view()
     const all: BatchResult<Output>[] = []
-    for await (const { index, result } of new BatchReader(this.#client, view).fresh(view)) {
+    for await (const page of new BatchReader(this.#client, view).fresh(view)) {
       signal?.throwIfAborted()
-      if (result) all.push({ ...typed<Output>(result), index })
+      for (const { index, result } of page) if (result) all.push({ ...typed<Output>(result), index })
     }
     return all.sort((a, b) => a.index - b.index)
   }

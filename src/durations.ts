@@ -18,6 +18,19 @@ export class Durations {
     known.samples += count
   }
 
+  /** Attempts that ended together. They are averaged first: clocks in Web Workers are coarse. */
+  addAll(attempts: readonly { name: string; ms: number }[]): void {
+    const sums = new Map<string, { ms: number; count: number }>()
+    for (const { name, ms } of attempts) {
+      const sum = sums.get(name)
+      if (sum) {
+        sum.ms += ms
+        sum.count++
+      } else sums.set(name, { ms, count: 1 })
+    }
+    for (const [name, { ms, count }] of sums) this.add(name, ms / count, count)
+  }
+
   /** In ms; undefined if none has ended yet. */
   mean(name: string): number | undefined {
     return this.#means.get(name)?.ms

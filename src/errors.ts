@@ -88,7 +88,10 @@ export class BatchNotFoundError extends SitqError {
   readonly id: string
 
   constructor(id: string) {
-    super('not-found', `No batch ${id} here: it was pruned, or belongs to another database. Keep results you need longer.`)
+    super(
+      'not-found',
+      `No batch ${id} here: it was pruned, or belongs to another database. Keep results you need longer.`,
+    )
     this.id = id
   }
 }

@@ -1,19 +1,21 @@
-import type { Client } from './client.js'
+import type { Client } from './client/client.js'
 import { TaskCancelledError, TaskFailedError, TimeoutError } from './errors.js'
-import { type CancelOptions, reasonOf } from './options.js'
+import { type CancelOptions, reasonOf } from './client/options.js'
 import type { TaskId, TaskView } from './task.js'
-import { typed } from './typed.js'
-import type { Waiting, WaitOptions } from './waiting.js'
+import { typed } from './client/typed.js'
+import type { Waiting, WaitOptions } from './client/waiting.js'
 
 /** One task, wherever it is by now. Made by `queue.enqueue()` and, after a reload, by `queue.task(id)`. */
 export class Task<Output = unknown> {
   readonly id: TaskId
   readonly #client: Client
   readonly #waiting: Waiting
+  readonly #known: boolean
 
-  /** @internal Applications get tasks from a queue. */
-  constructor(id: TaskId, client: Client, waiting: Waiting) {
+  /** @internal Applications get tasks from a queue. `known`: it was stored a moment ago. */
+  constructor(id: TaskId, client: Client, waiting: Waiting, known = false) {
     this.id = id
+    this.#known = known
     this.#client = client
     this.#waiting = waiting
   }
@@ -23,7 +25,7 @@ export class Task<Output = unknown> {
    * Throws TaskFailedError, TaskCancelledError, TimeoutError, TaskNotFoundError, ClosedError, or the signal's reason.
    */
   async result(options: WaitOptions = {}): Promise<Output> {
-    const found = await this.#waiting.result(this.id, options)
+    const found = await this.#waiting.result(this.id, options, this.#known)
     if (!found) {
       throw new TimeoutError(`Task ${this.id} has not ended within ${options.timeout} ms. It goes on; ask again later.`)
     }

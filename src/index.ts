@@ -18,9 +18,9 @@ export type {
 } from './backend.js'
 export { Batch, type BatchResult, type CollectOptions, type ResultsOptions } from './batch.js'
 export { type Channel, type Hint, localChannel } from './channel.js'
-export type { Inputs } from './chunks.js'
+export type { Inputs } from './client/chunks.js'
 export { type Clock, systemClock } from './clock.js'
-export type { EnqueueManyOptions } from './enqueue-many.js'
+export type { EnqueueManyOptions } from './client/enqueue-many.js'
 export {
   BatchNotFoundError,
   ClosedError,
@@ -34,7 +34,7 @@ export {
   TaskNotFoundError,
   TimeoutError,
 } from './errors.js'
-export type { QueueEvent } from './events.js'
+export type { QueueEvent } from './client/events.js'
 export type { EndedRun, Executor, HandlerSettings, HandlerTable, Report, Run, WorkerView } from './executor.js'
 export { Task } from './handle.js'
 export {
@@ -57,11 +57,11 @@ export {
   PerformanceMonitor,
   type PerformanceReport,
 } from './monitor.js'
-export type { CancelOptions, EnqueueOptions } from './options.js'
+export type { CancelOptions, EnqueueOptions, ListOptions, PruneOptions } from './client/options.js'
 export { Pipeline, PipelineRun, type PipelineStart, pipeline, type RunProgress } from './pipeline.js'
 export type { PartMark, Stage } from './plan/records.js'
-export type { BatchProgress, StageProgress } from './progress.js'
-export { type BatchInfo, type ListOptions, type PruneOptions, TaskQueue, type TaskQueueOptions } from './queue.js'
+export type { BatchInfo, BatchProgress, StageProgress } from './client/progress.js'
+export { TaskQueue, type TaskQueueOptions } from './queue.js'
 export {
   type CancelledResult,
   type CompletedResult,
@@ -80,6 +80,6 @@ export {
   type TaskView,
   taskStates,
 } from './task.js'
-export type { EnqueueArguments, TaskInput } from './typed.js'
-export type { WaitOptions } from './waiting.js'
+export type { EnqueueArguments, TaskInput } from './client/typed.js'
+export type { WaitOptions } from './client/waiting.js'
 export { type Drained, type DrainOptions, TaskWorker, type TaskWorkerOptions, type WorkerRole } from './worker.js'

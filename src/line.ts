@@ -1,5 +1,7 @@
 import type { Run } from './executor.js'
 
+type Judge = (run: Run) => 'take' | 'aside' | 'stop'
+
 /**
  * Runs that wait for their turn, first in, first out. Runs of a handler that is at its limit step aside, so that they
  * block nobody behind them, and come first once there is room. No operation's cost grows with the number that waits.
@@ -29,27 +31,16 @@ export class Line {
 
   /**
    * The next run, of those that `judge` lets go: `'stop'` ends the search, `'aside'` says that the run's handler is at its
-   * limit, and has the same answer for all of that name.
+   * limit, which holds for all of that name.
    */
-  take(judge: (run: Run) => 'take' | 'aside' | 'stop'): Run | undefined {
-    for (const runs of this.#aside.values()) {
-      const [run] = runs.values()
-      const verdict = run && judge(run)
-      if (verdict === 'stop') return undefined
-      if (run && verdict === 'take') return this.#leave(runs, run)
-    }
-    for (const runs of [this.#returned, this.#waiting]) {
-      for (const run of runs.values()) {
-        const verdict = this.#aside.has(run.name) ? 'aside' : judge(run)
-        if (verdict === 'stop') return undefined
-        if (verdict === 'take') return this.#leave(runs, run)
-        runs.delete(run.key)
-        const others = this.#aside.get(run.name)
-        if (others) others.set(run.key, run)
-        else this.#aside.set(run.name, new Map([[run.key, run]]))
-      }
-    }
-    return undefined
+  take(judge: Judge): Run | undefined {
+    const found = this.#find(judge)
+    return found && this.#leave(found.runs, found.run)
+  }
+
+  /** True if `take` would find one. */
+  has(judge: Judge): boolean {
+    return this.#find(judge) !== undefined
   }
 
   /** Undefined if it is not in line. */
@@ -69,6 +60,27 @@ export class Line {
     this.#aside.clear()
     this.#size = 0
     return all
+  }
+
+  #find(judge: Judge): { runs: Map<number, Run>; run: Run } | undefined {
+    for (const runs of this.#aside.values()) {
+      const [run] = runs.values()
+      const verdict = run && judge(run)
+      if (verdict === 'stop') return undefined
+      if (run && verdict === 'take') return { runs, run }
+    }
+    for (const runs of [this.#returned, this.#waiting]) {
+      for (const run of runs.values()) {
+        const verdict = this.#aside.has(run.name) ? 'aside' : judge(run)
+        if (verdict === 'stop') return undefined
+        if (verdict === 'take') return { runs, run }
+        runs.delete(run.key)
+        const others = this.#aside.get(run.name)
+        if (others) others.set(run.key, run)
+        else this.#aside.set(run.name, new Map([[run.key, run]]))
+      }
+    }
+    return undefined
   }
 
   #leave(from: Map<number, Run>, run: Run): Run {

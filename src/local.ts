@@ -27,7 +27,17 @@ import { type Block, LAYOUT, type Store, stores } from './plan/records.js'
 import { type RecoverOptions, recover, renew } from './plan/recover.js'
 import { randomText } from './random.js'
 import { KeyTakenError, type Plan, type RunOptions, type Storage } from './storage.js'
-import { type Counts, formatId, type HostId, type Lane, type Position, parseId, type Result, type TaskId, type TaskView } from './task.js'
+import {
+  type Counts,
+  formatId,
+  type HostId,
+  type Lane,
+  type Position,
+  parseId,
+  type Result,
+  type TaskId,
+  type TaskView,
+} from './task.js'
 
 export interface LocalOptions {
   storage: Storage
@@ -210,11 +220,21 @@ export class LocalBackend implements Backend {
   }
 
   get(ids: readonly TaskId[]): Promise<(TaskView | undefined)[]> {
-    return this.#read(() => reading.views(ids.map((id) => this.#ref(id)), this.#context))
+    return this.#read(() =>
+      reading.views(
+        ids.map((id) => this.#ref(id)),
+        this.#context,
+      ),
+    )
   }
 
   results(ids: readonly TaskId[]): Promise<(Result | undefined)[]> {
-    return this.#read(() => reading.results(ids.map((id) => this.#ref(id)), this.#context))
+    return this.#read(() =>
+      reading.results(
+        ids.map((id) => this.#ref(id)),
+        this.#context,
+      ),
+    )
   }
 
   batch(id: string): Promise<BatchView | undefined> {

@@ -1,14 +1,14 @@
 import { Batch } from './batch.js'
-import type { Inputs } from './chunks.js'
-import { type Client, clientOf } from './client.js'
-import { type EnqueueManyOptions, enqueueMany } from './enqueue-many.js'
+import type { Inputs } from './client/chunks.js'
+import { type Client, clientOf } from './client/client.js'
+import { type EnqueueManyOptions, enqueueMany } from './client/enqueue-many.js'
 import { InvalidOptionError } from './errors.js'
 import { checkText } from './follow-up.js'
 import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
 import type { Stage } from './plan/records.js'
-import type { BatchProgress, StageProgress } from './progress.js'
+import type { BatchProgress, StageProgress } from './client/progress.js'
 import type { TaskQueue } from './queue.js'
-import type { TaskInput } from './typed.js'
+import type { TaskInput } from './client/typed.js'
 
 /** Names of the handlers that take this item. */
 export type MapperOf<Handlers, Item> = {

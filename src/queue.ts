@@ -1,30 +1,34 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Backend, BatchView, Cursor, Page } from './backend.js'
+import type { Backend, Cursor, Page } from './backend.js'
 import { Batch } from './batch.js'
-import type { Inputs } from './chunks.js'
-import { Client, register } from './client.js'
+import type { Inputs } from './client/chunks.js'
+import { Client, register } from './client/client.js'
 import { type Clock, systemClock } from './clock.js'
 import { cloneOf } from './cloneable.js'
-import { Enqueuer } from './enqueue.js'
-import { type EnqueueManyOptions, enqueueMany } from './enqueue-many.js'
-import { InvalidOptionError } from './errors.js'
-import { eventOf, type QueueEvent } from './events.js'
-import { checkNumber, checkText } from './follow-up.js'
+import { Enqueuer } from './client/enqueue.js'
+import { type EnqueueManyOptions, enqueueMany } from './client/enqueue-many.js'
+import { eventOf, type QueueEvent } from './client/events.js'
+import { checkText } from './follow-up.js'
 import { Task } from './handle.js'
 import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
 import {
   type CancelOptions,
+  checkAtLeast0,
   checkKnown,
   checkLimit,
+  checkState,
   checkTime,
   enqueueOptions,
+  type ListOptions,
+  type PruneOptions,
+  queueOf,
   reasonOf,
   taskTemplate,
-} from './options.js'
-import { type BatchProgress, progressOf } from './progress.js'
-import { type Counts, type Result, type TaskId, type TaskState, type TaskView, taskStates } from './task.js'
-import { type EnqueueArguments, type TaskInput, typed } from './typed.js'
-import { Waiting, type WaitOptions } from './waiting.js'
+} from './client/options.js'
+import { type BatchInfo, infoOf } from './client/progress.js'
+import type { Counts, Result, TaskId, TaskView } from './task.js'
+import { type EnqueueArguments, type TaskInput, typed } from './client/typed.js'
+import { Waiting, type WaitOptions } from './client/waiting.js'
 
 export interface TaskQueueOptions {
   /** Where the tasks live. Several queues, and a TaskWorker, may share one. */
@@ -33,32 +37,6 @@ export interface TaskQueueOptions {
   clock?: Clock
   /** Gives numbers from 0 to 1, for jitter. Default Math.random. */
   random?: () => number
-}
-
-export interface ListOptions {
-  state: TaskState
-  /** Name of a queue. Default: all. */
-  queue?: string
-  /** Most items of a page, up to 1,000. Default 50. */
-  limit?: number
-  /** `next` of the page before. Default: the first page. */
-  cursor?: Cursor
-}
-
-export interface PruneOptions {
-  /** Ended tasks are kept this long, in ms; those of a batch count from its end. Default 7 days. */
-  age?: number
-  /** Ended tasks outside of batches, at most. Default 100,000. */
-  count?: number
-}
-
-/** A batch in a listing. */
-export interface BatchInfo extends BatchProgress {
-  id: string
-  queue: string
-  /** ms since the epoch. */
-  createdAt: number
-  endedAt?: number
 }
 
 /**
@@ -74,7 +52,7 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
   readonly #enqueuer: Enqueuer
   #closing: Promise<void> | undefined
   /** Types only: a queue does not pass for one with other handlers. */
-  declare private readonly handlers?: Handlers
+  declare protected readonly handlers?: Handlers
   /** `await using` closes the queue, where the runtime knows how. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>
 
@@ -107,7 +85,7 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     checkKnown('options', options, enqueueOptions)
     const template = taskTemplate(name, options, this.clock.now())
     const task = { ...template, input: cloneOf<unknown>(input, 'input') }
-    return new Task(await this.#enqueuer.add(task, options.durability), this.#client, this.#waiting)
+    return new Task(await this.#enqueuer.add(task, options.durability), this.#client, this.#waiting, true)
   }
 
   /**
@@ -193,10 +171,8 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
   /** Removes ended tasks that are older, or more, than is to be kept, slice by slice. A TaskWorker does so by itself. */
   async prune(options: PruneOptions = {}): Promise<void> {
     checkKnown('options', options, ['age', 'count'])
-    for (const option of ['age', 'count'] as const) {
-      const value = options[option]
-      if (value !== undefined) checkNumber(option, value, 0, Number.MAX_SAFE_INTEGER)
-    }
+    checkAtLeast0('age', options.age)
+    checkAtLeast0('count', options.count)
     do this.#client.check()
     while (await this.backend.prune({ ...options, now: this.clock.now() }))
   }
@@ -216,7 +192,7 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     const { limit = 50, cursor } = options
     const { items, next } = await this.backend.read('batches', { limit: checkLimit(limit) }, cursor)
     const now = this.clock.now()
-    return { items: items.map((view) => batchInfo(view, now)), ...(next === undefined ? {} : { next }) }
+    return { items: items.map((view) => infoOf(view, now)), ...(next === undefined ? {} : { next }) }
   }
 
   /** Hears of what happens in the database, here and in other tabs, as hints. Returns the way to stop. */
@@ -242,18 +218,4 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     await this.#enqueuer.idle()
     await this.backend.close()
   }
-}
-
-function checkState(state: TaskState): void {
-  if (taskStates.includes(state)) return
-  throw new InvalidOptionError('state', `There is no state '${state}'. Use one of: ${taskStates.join(', ')}.`)
-}
-
-function queueOf(queue: string | undefined): { queue?: string } {
-  return queue === undefined ? {} : { queue: checkText('queue', queue) }
-}
-
-function batchInfo(view: BatchView, now: number): BatchInfo {
-  const { id, queue, createdAt, endedAt } = view
-  return { id, queue, createdAt, ...(endedAt === undefined ? {} : { endedAt }), ...progressOf(view, now) }
 }

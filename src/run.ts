@@ -40,10 +40,12 @@ async function execute(
     if (!handler) throw new SitqError('unknown-handler', unknown(run.name))
     const input: unknown = copyInput ? cloneOf(run.input, 'input') : run.input
     // Stored inputs are untyped; Reflect.apply is the one call that says so. The types are enqueue's to keep.
-    const output: unknown =
+    const returned: unknown =
       typeof handler === 'function'
-        ? await Reflect.apply(handler, undefined, [input, context.forHandler])
-        : await Reflect.apply(handler.run, handler, [input, context.forHandler])
+        ? Reflect.apply(handler, undefined, [input, context.forHandler])
+        : Reflect.apply(handler.run, handler, [input, context.forHandler])
+    // Not awaited without need: another handler would run before the output is copied.
+    const output = isThenable(returned) ? await returned : returned
     context.close()
     // Copied now: a handler may return an object it goes on using, and outcomes leave this thread in groups, later.
     const value = kept(output)
@@ -58,6 +60,10 @@ async function execute(
       : failureRecord(thrown, typeof handler === 'object' ? handler.retry?.when : undefined)
     return { key: run.key, startedAt, finishedAt: clock.now(), ok: false, error }
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** Names such as `constructor` and `__proto__` are in every object, and no handlers. */

@@ -1,4 +1,4 @@
-/// <reference lib="esnext.disposable" />
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, Retention } from './backend.js'
 import type { Clock } from './clock.js'
 import { InvalidOptionError } from './errors.js'
@@ -7,7 +7,7 @@ import { checkNumber } from './follow-up.js'
 import { pageOnline, pageVisible } from './host/page.js'
 import { Life, type WorkerRole } from './host/role.js'
 import { type Bounds, freshTally, type HostParts, type HostSettings, type Tally } from './host/settings.js'
-import { checkKnown } from './options.js'
+import { checkKnown } from './client/options.js'
 
 export type { WorkerRole } from './host/role.js'
 
@@ -76,7 +76,7 @@ export type Drained = Tally
  * await worker.start()
  * ```
  */
-export class TaskWorker implements AsyncDisposable {
+export class TaskWorker {
   readonly #parts: HostParts
   readonly #listeners = new Set<() => void>()
   #role: WorkerRole = 'stopped'
@@ -85,11 +85,16 @@ export class TaskWorker implements AsyncDisposable {
   /** All that have not ended: one runs, those before it end, those after it wait. */
   readonly #lives = new Set<Life>()
   #ended: Promise<void> = Promise.resolve()
+  /** `await using` stops the worker at the end of the block, where the runtime knows how. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>
 
   /** Touches nothing. Throws InvalidOptionError. */
   constructor(queue: { readonly backend: Backend; readonly clock: Clock }, options: TaskWorkerOptions) {
     const { backend, clock } = queue
     this.#parts = { backend, clock, settings: settingsFrom(options) }
+    // WebKit does not know this symbol yet.
+    const dispose: symbol | undefined = Symbol.asyncDispose
+    if (dispose) Object.defineProperty(this, dispose, { value: () => this.stop() })
   }
 
   /** `'host'`, `'standby'` or `'stopped'`. */
@@ -172,11 +177,6 @@ export class TaskWorker implements AsyncDisposable {
   /** Kills a Web Worker in the middle of whatever it does, as a crash would. */
   kill(worker: number): void {
     this.#parts.settings.executor.kill?.(worker)
-  }
-
-  /** `await using worker = …`: stops at the end of the block. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
   }
 }
 

@@ -38,7 +38,12 @@ describe('PerformanceMonitor', () => {
     const monitor = new PerformanceMonitor()
     monitor.record({ tasks: 0, ms: 0 })
     monitor.record({ tasks: 5, ms: 0 })
-    expect(monitor.report()).toMatchObject({ batchesProcessed: 2, totalTasks: 5, tasksPerSecond: 0, errorRatePercent: 0 })
+    expect(monitor.report()).toMatchObject({
+      batchesProcessed: 2,
+      totalTasks: 5,
+      tasksPerSecond: 0,
+      errorRatePercent: 0,
+    })
   })
 
   it.each([

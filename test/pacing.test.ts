@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { claimLimit, freshPace, measure, observe, type Pace } from '../src/host/pacing.js'
+import { afterIdle, claimLimit, freshPace, isTooMuch, measure, observe, type Pace } from '../src/host/pacing.js'
 
 const pool = { slots: 2, workers: 2 }
 
@@ -97,5 +97,24 @@ describe('how it changes', () => {
     // 2 in 5 ms because no more was in hand: 40 are allowed.
     const pace = measure(settled(0.1), { count: 2, ms: 5 })
     expect(capacity(pace)).toBe(42)
+  })
+
+  test('after a time without work it starts small, and is back soon', () => {
+    expect(afterIdle(settled(1), 999)).toEqual(settled(1))
+    let pace = afterIdle(settled(1), 1_000)
+    expect(capacity(pace)).toBe(2)
+    for (let i = 0; i < 8; i++) pace = observe(pace, { count: capacity(pace), ms: capacity(pace) }, pool)
+    expect(capacity(pace)).toBe(202)
+  })
+
+  test('too much is what would wait for more than 2 s', () => {
+    const fast = measure(settled(0.1), { count: 1_000, ms: 100 })
+    expect(isTooMuch(fast, 2, 1_000, 5)).toBe(false)
+    // A pause of the page says nothing; a second of silence does.
+    expect(isTooMuch(fast, 2, 1_000, 900)).toBe(false)
+    expect(isTooMuch(fast, 2, 1_000, 1_000)).toBe(true)
+    expect(isTooMuch(fast, 2, 2, 60_000)).toBe(false)
+    const slow = measure(fast, { count: 2, ms: 2_000 })
+    expect(isTooMuch(slow, 2, 100, 5)).toBe(true)
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { IndexSet, PartTable } from '../src/part-table.js'
+import { IndexSet, PartTable } from '../src/client/part-table.js'
 import type { PartMark } from '../src/plan/records.js'
 
 const part = (start: number, from: number, count: number, more: Partial<PartMark> = {}): PartMark => ({

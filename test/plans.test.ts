@@ -10,16 +10,57 @@ import { audit } from './support/audit.js'
 
 const NOW = 1_000_000
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('add' as const), count: fc.integer({ min: 1, max: 300 }), priority: fc.integer({ min: -1, max: 1 }), delay: fc.constantFrom(0, 0, 0, 50, 100), batch: fc.constantFrom(undefined, undefined, 'a', 'b'), queue: fc.constantFrom('default', 'other') }) },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('exchange' as const), host: fc.nat(1), limit: fc.integer({ min: 0, max: 400 }), settle: fc.array(fc.constantFrom('ok', 'fail', 'retry', 'back', 'crash', 'keep', 'follow'), { minLength: 1, maxLength: 6 }), names: fc.constantFrom(undefined, ['a'], ['a', 'b', 'c']), leave: fc.constantFrom(false, false, false, true) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('cancel' as const), picks: fc.array(fc.nat(2000), { minLength: 1, maxLength: 8 }) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('retry' as const), picks: fc.array(fc.nat(2000), { minLength: 1, maxLength: 8 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('add' as const),
+      count: fc.integer({ min: 1, max: 300 }),
+      priority: fc.integer({ min: -1, max: 1 }),
+      delay: fc.constantFrom(0, 0, 0, 50, 100),
+      batch: fc.constantFrom(undefined, undefined, 'a', 'b'),
+      queue: fc.constantFrom('default', 'other'),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('exchange' as const),
+      host: fc.nat(1),
+      limit: fc.integer({ min: 0, max: 400 }),
+      settle: fc.array(fc.constantFrom('ok', 'fail', 'retry', 'back', 'crash', 'keep', 'follow'), {
+        minLength: 1,
+        maxLength: 6,
+      }),
+      names: fc.constantFrom(undefined, ['a'], ['a', 'b', 'c']),
+      leave: fc.constantFrom(false, false, false, true),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('cancel' as const),
+      picks: fc.array(fc.nat(2000), { minLength: 1, maxLength: 8 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('retry' as const),
+      picks: fc.array(fc.nat(2000), { minLength: 1, maxLength: 8 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel-batch' as const), batch: fc.constantFrom('a', 'b') }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const), queue: fc.constantFrom(undefined, 'default') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('clear' as const), queue: fc.constantFrom(undefined, 'default') }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('recover' as const), host: fc.nat(1) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('gate' as const), name: fc.constantFrom('a', 'b', 'c') }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('prune' as const) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.constantFrom(10, 60, 100_000, 10 ** 9) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.constantFrom(10, 60, 100_000, 10 ** 9) }),
+  },
 )
 
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
@@ -44,7 +85,13 @@ class World {
     if (s.do === 'add') {
       const tasks = Array.from({ length: s.count }, (_, i): NewTask => {
         const name = ['a', 'a', 'a', 'b', 'c'][(i >> 4) % 5] ?? 'a'
-        return { queue: s.queue, name, input: { n: i }, priority: s.priority, ...(s.delay ? { runAt: now + s.delay } : {}) }
+        return {
+          queue: s.queue,
+          name,
+          input: { n: i },
+          priority: s.priority,
+          ...(s.delay ? { runAt: now + s.delay } : {}),
+        }
       })
       const offset = s.batch ? ((await this.backend.batch(s.batch))?.total ?? 0) : 0
       const open = s.count % 2 === 0
@@ -115,11 +162,19 @@ class World {
   async finish(): Promise<void> {
     const host = this.host(9)
     await this.backend.recover({ me: host.id, dead: 'others', left: [], now: this.now, maxCrashes: 3 })
-    for (const name of ['a', 'b', 'c']) await this.backend.change({ type: 'open-gate', gate: `handler:${name}`, now: this.now })
+    for (const name of ['a', 'b', 'c'])
+      await this.backend.change({ type: 'open-gate', gate: `handler:${name}`, now: this.now })
     let settle: Settlement[] = []
     for (let i = 0; i < 5000; i++) {
       this.now += 200
-      const x = { host: host.id, seq: ++host.seq, now: this.now, until: this.now + 30_000, settle, claim: { limit: 100 } }
+      const x = {
+        host: host.id,
+        seq: ++host.seq,
+        now: this.now,
+        until: this.now + 30_000,
+        settle,
+        claim: { limit: 100 },
+      }
       const { claimed } = await this.backend.exchange(x)
       settle = claimed.map(({ lane, position, seq, attempt }) => {
         return { lane, position, seq, to: 'completed', value: 1, startedAt: this.now, finishedAt: this.now, attempt }

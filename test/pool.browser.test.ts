@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../src/clock.js'
 import type { Executor } from '../src/executor.js'
 import { type WebWorkersOptions, webWorkers } from '../src/web-worker/index.js'
@@ -10,10 +10,12 @@ const spawn = () => new Worker(new URL('./support/workers/handlers.worker.ts', i
 /** Its timers run ten times as fast: for what takes seconds on purpose. Web Workers keep their own. */
 const hasty = { ...systemClock, timer: (ms: number, fire: () => void) => systemClock.timer(ms / 10, fire) }
 
+const opened: Executor[] = []
+
 async function pool(options: WebWorkersOptions & { concurrency?: number; factory?: () => Worker } = {}) {
   const { concurrency, factory = spawn, ...rest } = options
   const executor = webWorkers(factory, rest)
-  onTestFinished(() => executor.close())
+  opened.push(executor)
   const host = new Recorder()
   const table = await executor.open(host.report, concurrency === undefined ? {} : { concurrency })
   return { executor, host, table }
@@ -28,6 +30,7 @@ const heldLocks = async () => {
 }
 
 afterEach(async () => {
+  for (const executor of opened.splice(0)) await executor.close()
   // A Web Worker that was not ended still holds its lock.
   await expect.poll(heldLocks, { timeout: 8_000 }).toBe(0)
 })
@@ -305,6 +308,7 @@ describe('aborting', () => {
     executor.give([...noops(2, 4), job(1, { do: 'spin', ms: 1_800 })])
     await host.begun(1)
     executor.give([...noops(5, 8)])
+    expect(executor.recall()).toEqual([]) // they wait in the Web Worker
     executor.abort(6, 'not wanted')
     expect(await host.error(6)).toMatchObject({ code: 'aborted' })
     expect(await host.value(1)).toBe('spun')

@@ -26,7 +26,12 @@ describe('retry', () => {
     const number = fc.double({ min: 0, max: 1e12, noNaN: true })
     fc.assert(
       fc.property(
-        fc.record({ delay: number, factor: number, maxDelay: number, jitter: fc.double({ min: 0, max: 1, noNaN: true }) }),
+        fc.record({
+          delay: number,
+          factor: number,
+          maxDelay: number,
+          jitter: fc.double({ min: 0, max: 1, noNaN: true }),
+        }),
         fc.integer({ min: 1, max: 100_000 }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         (policy, attempt, random) => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { StorageError } from '../src/errors.js'
 import { ManualClock } from './support/clock.js'
@@ -387,7 +388,8 @@ describe('without locks', () => {
   })
 })
 
-describe('the page', () => {
+// A real page cannot be stubbed.
+describe.skipIf(typeof document !== 'undefined')('the page', () => {
   afterEach(() => vi.unstubAllGlobals())
 
   test('is looked at again when it becomes visible, is shown or is online; nothing listens after stop', async () => {
@@ -419,4 +421,64 @@ describe('the page', () => {
     await worker.stop()
     expect([...listeners.values()]).toEqual([0, 0, 0, 0])
   })
+})
+
+describe('whatever happens', () => {
+  const script = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('ok' as const), ms: fc.constantFrom(0, 0, 1, 30, 2_000) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('fail' as const), ms: fc.constantFrom(0, 10) }) },
+    { weight: 1, arbitrary: fc.constant({ do: 'crash' as const, times: 1 }) },
+  )
+  const tab = fc.nat(2)
+  const fault = fc.constantFrom('lost' as const, 'lost, but committed' as const, 'quota' as const)
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('add' as const), scripts: fc.array(script, { minLength: 1, maxLength: 60 }) }),
+    fc.record({ do: fc.constant('start' as const), tab }),
+    fc.record({ do: fc.constant('stop' as const), tab, grace: fc.constantFrom(0, 5_000) }),
+    fc.record({ do: fc.constant('fault' as const), tab, fault }),
+    fc.record({ do: fc.constant('freeze' as const), tab }),
+    fc.record({ do: fc.constant('thaw' as const), tab }),
+    fc.record({ do: fc.constant('kill' as const), tab }),
+    fc.record({ do: fc.constant('cancel' as const), pick: fc.nat(1_000) }),
+    fc.record({ do: fc.constant('void' as const) }),
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(1, 40, 700, 12_000) }) },
+  )
+
+  test.each([true, false])(
+    'every task ends once (locks: %s)',
+    async (locks) => {
+      const history = fc.array(step, { minLength: 5, maxLength: 25 })
+      await fc.assert(
+        fc.asyncProperty(history, async (steps) => {
+          const w = new World({ locks })
+          const tabs = [0, 1, 2].map(() => w.tab({ slots: 2, maxCrashes: 1_000 }))
+          const ids: string[] = []
+          for (const s of steps) {
+            const { worker, backend, executor } = tabs['tab' in s ? s.tab : 0] ?? w.tab()
+            if (s.do === 'add') ids.push(...(await w.add(s.scripts)))
+            else if (s.do === 'start') worker.start().catch(() => {})
+            else if (s.do === 'stop') void worker.stop({ grace: s.grace })
+            else if (s.do === 'fault') {
+              const error = new StorageError(s.fault === 'quota' ? 'quota' : 'lost', s.fault)
+              backend.faults.exchange.push(s.fault === 'lost, but committed' ? { error, committed: true } : { error })
+            } else if (s.do === 'freeze') backend.deaf = true
+            else if (s.do === 'thaw') backend.deaf = false
+            else if (s.do === 'kill') executor.kill()
+            else if (s.do === 'cancel') await w.cancel(ids[s.pick % ids.length] ?? '')
+            else if (s.do === 'wait') await w.clock.advance(s.ms)
+            else await w.backend.recover({ me: 'x', dead: 'others', left: [], now: w.clock.now(), maxCrashes: 1_000 })
+          }
+          for (const { backend, worker } of tabs) {
+            backend.deaf = false
+            worker.start().catch(() => {})
+          }
+          const states = await w.ended(ids)
+          expect(states.every((state) => ['completed', 'failed', 'cancelled'].includes(state))).toBe(true)
+          await w.end()
+        }),
+        { numRuns: 60 },
+      )
+    },
+    60_000,
+  )
 })

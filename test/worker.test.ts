@@ -128,6 +128,33 @@ describe('exchanges', () => {
     expect(w.clock.now() - began).toBeLessThan(2_000 + 200)
   })
 
+  test('slow tasks after fast ones do not stay in hand by the hundreds', async () => {
+    const { w, clock, executor } = await host({ slots: 2 })
+    const fast = await w.add(many(3_000, { do: 'ok' }))
+    const slow = await w.add(many(1_500, { do: 'ok', ms: 1_000 }))
+    await w.ended(fast)
+    expect(executor.backlog).toBeGreaterThan(100)
+    await clock.advance(2_100)
+    expect(executor.backlog).toBe(0)
+    expect(await w.backend.counts()).toMatchObject({ running: 2, available: 1_494, completed: 3_004 })
+    const [urgent] = await w.add([{ priority: -1 }])
+    await clock.advance(1_000)
+    expect(await w.states([String(urgent)])).toEqual(['completed'])
+    await clock.advance(3_000)
+    const began = executor.began.slice(3_000).filter(({ id }) => id !== urgent)
+    expect(began.map(({ id }) => id)).toEqual(slow.slice(0, began.length))
+    expect(new Set(began.map(({ attempt }) => attempt))).toEqual(new Set([1]))
+  })
+
+  test('a hanging task does not keep hundreds of others in hand', async () => {
+    const { w, clock, executor } = await host({ slots: 1 })
+    await w.ended(await w.add(many(2_000, { do: 'ok' })))
+    await w.add([...many(300, { do: 'ok' } as const), { do: 'hang' }, ...many(300, { do: 'ok' } as const)])
+    await clock.advance(1_100)
+    expect(executor.backlog).toBe(0)
+    expect(await w.backend.counts()).toMatchObject({ running: 1, available: 300 })
+  })
+
   test('what ends while others run is recorded within 20 ms, together', async () => {
     const { w, clock, backend } = await host({ slots: 4 })
     const [a, b, c] = await w.add([

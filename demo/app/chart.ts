@@ -39,7 +39,7 @@ export class Chart {
     this.root.className = 'chart'
     this.root.setAttribute('role', 'img')
     this.root.setAttribute('aria-label', label)
-    this.root.style.minHeight = `${(options.height ?? 220) + 30}px`
+    this.root.style.minHeight = `${(options.height ?? 220) + (options.lines.length > 1 ? 34 : 0)}px` // nothing jumps when it is drawn
     new ResizeObserver(() => this.#fit()).observe(this.root)
     onTheme(() => this.#build())
   }
@@ -81,7 +81,14 @@ export class Chart {
             values: (_, at) => xText(at),
             ...(splits ? { splits: (_, __, min, max) => splits(min, max) } : {}),
           },
-          { ...axis, size: 62, ...(yText ? { values: (_, at) => yText(at) } : {}) },
+          {
+            ...axis,
+            size: 62,
+            ...(yText
+              ? { values: (_, at) => at.map((value) => (value === null ? '' : (yText([value])[0] ?? ''))) }
+              : {}),
+            ...(log ? { filter: powers, grid: { ...grid, filter: powers }, ticks: { ...grid, filter: powers } } : {}),
+          },
         ],
         series: [{}, ...series],
         ...(band && first ? { bands: [{ series: [1, 2], fill: fade(colour(first.token)) }] } : {}),
@@ -101,6 +108,10 @@ function seriesOf({ label, token, kind = 'line' }: Line): uPlot.Series {
   const bars = kind === 'bars' ? uPlot.paths.bars?.({ size: [0.6, 64], radius: 0.15 }) : undefined
   return bars ? { ...plain, fill: stroke, paths: bars } : plain
 }
+
+/** A logarithmic scale has a line and a label for each power of ten. */
+const powers = (_: uPlot, at: number[]) => at.map((value) => (isPowerOfTen(value) ? value : null))
+const isPowerOfTen = (value: number) => Number.isInteger(Math.round(Math.log10(value) * 1e6) / 1e6)
 
 /** The same colour, mostly transparent. */
 const fade = (rgb: string) => rgb.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.18)')

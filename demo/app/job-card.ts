@@ -18,10 +18,12 @@ export class JobCard {
   readonly #problem = el('p', { class: 'problem', attrs: { role: 'alert' } })
   #state: JobState | undefined
   #quarter = 0
+  #end: () => void = () => {}
 
-  constructor(root: HTMLElement, title: string, cancel: () => void, ...body: Node[]) {
+  constructor(root: HTMLElement, title: string, ...body: Node[]) {
     this.#root = root
-    this.#cancel = button('Cancel', cancel, 'quiet danger')
+    this.#cancel = button('Cancel', () => this.#end(), 'quiet danger')
+    this.#cancel.disabled = true
     this.#problem.hidden = true
     setText(this.#title, title)
     fill(
@@ -31,6 +33,15 @@ export class JobCard {
       ...body,
     )
     this.state('running')
+  }
+
+  /** From now on there is something to cancel. */
+  cancelWith(cancel: () => void): void {
+    this.#end = () => {
+      this.#cancel.disabled = true
+      cancel()
+    }
+    this.#cancel.disabled = false
   }
 
   state(state: JobState, problem?: string): void {

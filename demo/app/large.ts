@@ -37,23 +37,26 @@ async function follow(job: LargeJob, fresh: boolean): Promise<void> {
   const speed = new Speed()
   const title = `${count(job.count)} tasks`
   let batch: Batch | undefined
-  const cancel = () => batch?.cancel({ reason: 'Cancelled on the page.' })
-  const card = new JobCard(byId('large-job', HTMLElement), title, cancel, stage.root, speed.root)
-  const look = async () => {
-    batch ??= await queue.batch(job.id) // while its tasks are still being stored, too
-    const progress = await batch?.progress()
-    if (!progress) return
-    stage.show({ ...progress, total: progress.open ? job.count : progress.total })
-    card.share(progress.done / job.count)
-    speed.add(progress.done)
-  }
+  const card = new JobCard(byId('large-job', HTMLElement), title, stage.root, speed.root)
   const over = new AbortController()
+  const look = async () => {
+    const known = batch ?? (await queue.batch(job.id)) // while its tasks are still being stored, too
+    if (!known) return
+    if (!batch) card.cancelWith(() => known.cancel({ reason: 'Cancelled on the page.' }))
+    batch = known
+    const progress = await known.progress()
+    stage.show({ ...progress, open: false, total: progress.open ? job.count : progress.total })
+    card.share(progress.done / job.count)
+    if (!over.signal.aborted) speed.add(progress.done)
+  }
   const looking = watch(LOOK, over.signal, look)
   try {
     const all = await startLarge(queue, job)
     const moves = await ended(all)
     const { done, failed, cancelled } = await all.progress()
-    if (fresh || moves > 0) records.add({ job, title, tasks: done, errors: failed })
+    const seen = (fresh || moves > 0) && cancelled === 0
+    if (seen) speed.end(done, Date.now() - job.startedAt)
+    if (seen) records.add({ job, title, tasks: done, errors: failed })
     card.state(cancelled > 0 ? 'cancelled' : failed > 0 ? 'failed' : 'completed')
   } finally {
     over.abort()
@@ -100,5 +103,9 @@ class Speed {
       this.#chart.show([this.#at, this.#rates])
     }
     this.#last = { done, at }
+  }
+
+  end(done: number, ms: number): void {
+    setText(this.#says, `${perSecond(done / (ms / 1000))} from the first to the last`)
   }
 }

@@ -32,17 +32,17 @@ async function follow(job: MetricsJob, fresh: boolean): Promise<void> {
   const chart = metricsChart(job.source)
   const table = new PagedTable('Metrics', [
     { title: job.source === 'weather' ? 'Column and month' : 'Batch', cell: ({ numbers }: Computed) => numbers.label },
-    { title: 'Count', number: true, cell: ({ metrics }) => count(metrics.count) },
-    { title: 'Sum', number: true, cell: ({ metrics }) => figure(metrics.sum) },
-    { title: 'Average', number: true, cell: ({ metrics }) => figure(metrics.average) },
-    { title: 'Min', number: true, cell: ({ metrics }) => figure(metrics.min) },
-    { title: 'Max', number: true, cell: ({ metrics }) => figure(metrics.max) },
+    { title: 'Count', kind: 'number', cell: ({ metrics }) => count(metrics.count) },
+    { title: 'Sum', kind: 'number', cell: ({ metrics }) => figure(metrics.sum) },
+    { title: 'Average', kind: 'number', cell: ({ metrics }) => figure(metrics.average) },
+    { title: 'Min', kind: 'number', cell: ({ metrics }) => figure(metrics.min) },
+    { title: 'Max', kind: 'number', cell: ({ metrics }) => figure(metrics.max) },
   ])
   const batch = await startMetrics(queue, job, numbers)
   const title = job.source === 'weather' ? 'Weather in Seattle, by month' : '15 sample batches'
-  const cancel = () => batch.cancel({ reason: 'Cancelled on the page.' })
   const root = byId('metrics-job', HTMLElement)
-  const card = new JobCard(root, title, cancel, stage.root, chart.root, table.root, ...source(job))
+  const card = new JobCard(root, title, stage.root, chart.root, table.root, ...source(job))
+  card.cancelWith(() => batch.cancel({ reason: 'Cancelled on the page.' }))
   const look = async () => {
     const progress = await batch.progress()
     stage.show(progress)
@@ -57,7 +57,7 @@ async function follow(job: MetricsJob, fresh: boolean): Promise<void> {
       if (of && result.status === 'completed') table.add({ numbers: of, metrics: result.value })
     }
     const { done, failed, cancelled } = await batch.progress()
-    if (fresh) records.add({ job, title, tasks: done, errors: failed })
+    if (fresh && cancelled === 0) records.add({ job, title, tasks: done, errors: failed })
     card.state(cancelled > 0 ? 'cancelled' : failed > 0 ? 'failed' : 'completed')
   } finally {
     over.abort()

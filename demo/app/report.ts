@@ -8,9 +8,9 @@ export function startReport(): void {
   const figures = el('dl', { class: 'figures' })
   const table = new PagedTable('Jobs that ended', [
     { title: 'Job', cell: (job: ReturnType<typeof records.all>[number]) => job.title },
-    { title: 'Tasks', number: true, cell: ({ tasks }) => count(tasks) },
-    { title: 'Time', number: true, cell: ({ ms }) => duration(ms) },
-    { title: 'Tasks/s', number: true, cell: ({ tasks, ms }) => (ms > 0 ? count(tasks / (ms / 1000)) : '–') },
+    { title: 'Tasks', kind: 'number', cell: ({ tasks }) => count(tasks) },
+    { title: 'Time', kind: 'number', cell: ({ ms }) => duration(ms) },
+    { title: 'Tasks/s', kind: 'number', cell: ({ tasks, ms }) => (ms > 0 ? count(tasks / (ms / 1000)) : '–') },
   ])
   const empty = el('p', { class: 'empty' }, 'No job has ended yet.')
   const show = () => {

@@ -4,9 +4,12 @@ import { queue, worker } from '../runs/queue.js'
 import { destroyAll } from './destroy.js'
 import { button, byId, el, fill, setText, watch } from './dom.js'
 import { bytes, clock, count } from './format.js'
+import { saved } from './saved.js'
 
 const LOOK = 250
 const LOOK_AT_STORAGE = 2_000
+/** The order of the strip: what is behind on the left, what is to come on the right. */
+const strip = ['completed', 'failed', 'cancelled', 'running', 'available', 'scheduled', 'blocked'] as const
 const roles = {
   host: 'This tab is the host: its Web Workers run the tasks.',
   standby: 'This tab stands by: another tab runs the tasks. Close that one and this one takes over.',
@@ -30,7 +33,7 @@ export function startStatus(): void {
   fill(
     byId('status', HTMLElement),
     roleView(log),
-    section('Tasks', countsView(always)),
+    section('Tasks', ...countsView(always)),
     section('Web Workers', workersView()),
     section('Disturb it', el('div', { class: 'actions' }, pauseButton(act), killButton(log), reloadButton())),
     section('What happened', events),
@@ -44,8 +47,8 @@ type Act = (text: string, what: () => Promise<unknown>) => void
 function roleView(log: (text: string) => void): Node {
   const says = el('p', {}, 'Starting …')
   const pill = byId('role', HTMLElement)
-  let shown = ''
-  const show = () => {
+  let shown: string = 'stopped' // how it begins: nothing to tell
+  worker.subscribe(() => {
     const { role } = worker
     if (role === shown) return
     shown = role
@@ -53,52 +56,69 @@ function roleView(log: (text: string) => void): Node {
     setText(pill, role)
     setText(says, roles[role])
     log(roles[role])
-  }
-  worker.subscribe(show)
+  })
   return says
 }
 
-function countsView(signal: AbortSignal): Node {
-  const numbers = taskStates.map((state) => ({ state, dd: el('dd', {}, '0') }))
+function countsView(signal: AbortSignal): Node[] {
+  const states = taskStates.map((state) => ({ state, dd: el('dd', {}, '0'), bar: el('i', { data: { state } }) }))
   watch(LOOK, signal, async () => {
     const counts = await queue.counts()
-    for (const { state, dd } of numbers) setText(dd, count(counts[state]))
+    for (const { state, dd, bar } of states) {
+      setText(dd, count(counts[state]))
+      bar.style.flex = String(counts[state])
+    }
   })
-  return el(
-    'dl',
-    { class: 'counts' },
-    ...numbers.map(({ state, dd }) => el('div', { data: { state } }, el('dt', {}, state), dd)),
-  )
+  return [
+    el(
+      'div',
+      { class: 'strip', attrs: { 'aria-hidden': 'true' } },
+      ...strip.map((state) => states.find((each) => each.state === state)?.bar),
+    ),
+    el(
+      'dl',
+      { class: 'counts' },
+      ...states.map(({ state, dd }) => el('div', { data: { state } }, el('dt', {}, state), dd)),
+    ),
+  ]
 }
 
 function workersView(): Node {
   const list = el('ul', { class: 'workers' })
   const show = () => {
-    const views = worker.workers()
-    const lines = views.map(({ worker: id, state, running, ended }) => {
-      const names = [...new Set(running.map(({ name }) => name))].join(', ')
-      const says = state === 'busy' && names ? `${names} · ${count(ended)} done` : `${state} · ${count(ended)} done`
-      return el('li', { data: { state } }, el('span', {}, `${id}  ${says}`))
+    const lines = worker.workers().map(({ worker: id, state, running, ended }) => {
+      const [task] = running
+      const says = state === 'busy' && task ? task.name : state
+      return el('li', { data: { state } }, el('span', {}, `${id} · ${says}`), el('span', {}, `${count(ended)} done`))
     })
-    fill(
-      list,
-      ...(lines.length > 0 ? lines : [el('li', { data: { state: 'none' } }, el('span', {}, 'none in this tab'))]),
-    )
+    fill(list, ...(lines.length > 0 ? lines : [el('li', {}, el('span', {}, 'none in this tab'))]))
   }
   worker.subscribe(show)
   show()
   return list
 }
 
+/** All of the demo's tasks are in this queue. Whether it is paused is in its storage, but can't be asked: the page remembers. */
+const QUEUE = 'default'
+const PAUSED = 'paused'
+
 function pauseButton(act: Act): HTMLButtonElement {
-  let paused = false
-  const toggle = async () => {
-    if (paused) await queue.resume()
-    else await queue.pause()
-    paused = !paused
-    setText(pause, paused ? 'Resume' : 'Pause')
+  const isPaused = () => saved.read(PAUSED) === true
+  const show = () => {
+    setText(pause, isPaused() ? 'Resume' : 'Pause')
+    pause.classList.toggle('primary', isPaused())
   }
-  const pause = button('Pause', () => act(paused ? 'Resumed.' : 'Paused: nothing new starts.', toggle), 'quiet')
+  const toggle = async () => {
+    const paused = isPaused()
+    if (paused) await queue.resume(QUEUE)
+    else await queue.pause(QUEUE)
+    saved.write(PAUSED, !paused)
+    show()
+  }
+  const says = () => (isPaused() ? 'Resumed.' : 'Paused: what runs goes on, nothing new starts.')
+  const pause = button('Pause', () => act(says(), toggle), 'quiet')
+  saved.onChange(PAUSED, show)
+  show()
   return pause
 }
 

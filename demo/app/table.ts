@@ -3,8 +3,8 @@ import { count } from './format.js'
 
 export interface Column<Row> {
   title: string
-  /** Right-aligned, in figures of one width. */
-  number?: boolean
+  /** A quantity: on the right. Or a place, such as a row: narrow, on the left. */
+  kind?: 'number' | 'place'
   cell: (row: Row) => string
 }
 
@@ -28,9 +28,7 @@ export class PagedTable<Row> {
     this.#columns = columns
     this.#compare = compare
     this.#pager = el('div', { class: 'pager' }, this.#previous, this.#where, this.#next)
-    const head = columns.map(({ title, number }) =>
-      el('th', { class: number ? 'number' : '', attrs: { scope: 'col' } }, title),
-    )
+    const head = columns.map(({ title, kind = '' }) => el('th', { class: kind, attrs: { scope: 'col' } }, title))
     this.root = el(
       'div',
       { attrs: { role: 'group', 'aria-label': caption } },
@@ -85,11 +83,7 @@ export class PagedTable<Row> {
     fill(
       this.#body,
       ...shown.map((row) =>
-        el(
-          'tr',
-          {},
-          ...this.#columns.map(({ number, cell }) => el('td', { class: number ? 'number' : '' }, cell(row))),
-        ),
+        el('tr', {}, ...this.#columns.map(({ kind = '', cell }) => el('td', { class: kind }, cell(row)))),
       ),
     )
     this.#pager.hidden = pages === 1

@@ -33,9 +33,9 @@ export async function followUsers(job: UsersJob, fresh: boolean): Promise<void> 
     await looking
     await look()
   }
-  const { validation, processing } = await run.progress()
+  const { validation, processing, state } = await run.progress()
   const errors = validation.failed + processing.failed
-  if (seenRunning) records.add({ job, title: titleOf(job), tasks: validation.done, errors })
+  if (seenRunning && state === 'completed') records.add({ job, title: titleOf(job), tasks: validation.done, errors })
 }
 
 async function listErrors(run: UsersRun, table: PagedTable<RowError>): Promise<void> {
@@ -46,7 +46,7 @@ class UsersView {
   readonly errors = new PagedTable<RowError>(
     'Errors by row',
     [
-      { title: 'Row', number: true, cell: ({ row }) => count(row) },
+      { title: 'Row', kind: 'place', cell: ({ row }) => count(row) },
       { title: 'Field', cell: ({ field }) => field },
       { title: 'Error', cell: ({ message }) => message },
     ],
@@ -58,8 +58,8 @@ class UsersView {
   readonly #validation = new StageView('Validation', 'users-validation')
   readonly #processing = new StageView('Processing of the valid ones', 'users-processing')
   readonly #figures = { total: el('dd'), valid: el('dd'), rate: el('dd'), processed: el('dd') }
+  readonly #noErrors = el('p', { class: 'empty' }, 'None so far.')
   readonly #exports = el('div', { class: 'actions' })
-  #run: UsersRun | undefined
 
   constructor(job: UsersJob) {
     this.#job = job
@@ -67,10 +67,10 @@ class UsersView {
     const { total, valid, rate, processed } = this.#figures
     const figure = (name: string, dd: HTMLElement) => el('div', {}, el('dt', {}, name), dd)
     for (const dd of Object.values(this.#figures)) setText(dd, '–')
+    this.errors.root.hidden = true
     this.#card = new JobCard(
       byId('users-job', HTMLElement),
       titleOf(job),
-      () => this.#run?.cancel(),
       el('div', { class: 'stages' }, this.#imports.root, this.#validation.root, this.#processing.root),
       el(
         'dl',
@@ -82,12 +82,13 @@ class UsersView {
       ),
       this.#exports,
       el('h3', {}, 'Errors by row'),
+      this.#noErrors,
       this.errors.root,
     )
   }
 
   attach(run: UsersRun): void {
-    this.#run = run
+    this.#card.cancelWith(() => run.cancel())
     const name = titleOf(this.#job)
       .replace(/\.\w+$/, '')
       .replace(/[^\w-]+/g, '-')
@@ -107,16 +108,18 @@ class UsersView {
     this.#validation.show(validation)
     this.#processing.show(processing)
     const { total, valid, rate, processed } = this.#figures
-    const summary = usersSummary(
-      { total: validation.done, valid: processing.total, processed: processing.completed },
-      [],
-    )
+    const judged = validation.done - validation.cancelled
+    const counts = { total: judged, valid: processing.total, processed: processing.completed }
+    const summary = usersSummary(counts, [])
     setText(total, count(validation.total))
     setText(valid, count(summary.valid_users))
-    setText(rate, validation.done === 0 ? '–' : percent(summary.success_rate))
+    setText(rate, judged === 0 ? '–' : percent(summary.success_rate))
     setText(processed, count(summary.processed_users))
     const expected = validation.total + processing.total
     if (!validation.open && expected > 0) this.#card.share((validation.done + processing.done) / expected)
+    this.#noErrors.hidden = this.errors.rows.length > 0
+    this.errors.root.hidden = !this.#noErrors.hidden
+    if (state !== 'running') setText(this.#noErrors, 'None.')
     this.#card.state(state, problem)
   }
 }

@@ -29,7 +29,7 @@ try {
 
 async function main() {
   const { file, out, email, age } = readArguments()
-  buildIfStale((line) => console.log(line))
+  await buildIfStale((line) => console.log(line))
   const browser = await launch()
   const site = await serve()
   const progress = progressOn(process.stdout)
@@ -141,14 +141,21 @@ function showSamples({ users, metrics, large, report }) {
   console.log('\nLarge batch')
   showFigures({ ...large })
   console.log('\nPerformance')
-  const { waiting: _, running: __, ...figuresOfReport } = report
-  showFigures(figuresOfReport)
+  showFigures({
+    'batches processed': report.batchesProcessed,
+    'total tasks': report.totalTasks,
+    'total time': [report.totalTimeSeconds, 's'],
+    'tasks per second': report.tasksPerSecond,
+    'average batch time': [report.averageBatchTimeSeconds, 's'],
+    'error rate': [report.errorRatePercent, '%'],
+  })
 }
 
-/** @param {Record<string, number>} figures */
+/** @param {Record<string, number | [number, string]>} figures */
 function showFigures(figures) {
-  for (const [name, value] of Object.entries(figures)) {
-    const label = name.replace(/_/g, ' ').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
-    console.log(`  ${label.padEnd(22)} ${value.toLocaleString('en', { maximumFractionDigits: 2 })}`)
+  for (const [name, figure] of Object.entries(figures)) {
+    const [value, unit] = typeof figure === 'number' ? [figure, ''] : figure
+    const text = value.toLocaleString('en', { maximumFractionDigits: 2 })
+    console.log(`  ${name.replace(/_/g, ' ').padEnd(20)} ${text} ${unit}`.trimEnd())
   }
 }

@@ -1,6 +1,6 @@
 // The built demo, served to the browser that `npm run batch` and the tests drive.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { dirname, extname, join, sep } from 'node:path'
@@ -22,31 +22,51 @@ const types = {
   '.json': 'application/json',
 }
 
+/** One build at a time: two processes may find it stale at once. A lock older than this, in ms, was left by one that died. */
+const lock = join(root, 'node_modules', '.cache', 'sitq-demo.lock')
+const ABANDONED = 60_000
+
 /**
  * Builds the demo if a source is newer than the last build.
  * @param {(line: string) => void} say
  */
-export function buildIfStale(say) {
-  const built = join(dist, 'batch.html')
-  if (existsSync(built) && sources.every((source) => newest(join(root, source)) <= statSync(built).mtimeMs)) return
-  say('Building the demo …')
-  // Built beside and moved when complete: two builds at once do no harm, and a server never sees half of one.
-  const draft = join(root, 'node_modules', '.cache', `sitq-demo-${process.pid}`)
+export async function buildIfStale(say) {
+  mkdirSync(dirname(lock), { recursive: true })
+  while (!locked()) await new Promise((resolve) => setTimeout(resolve, 100))
+  try {
+    if (!isStale()) return
+    say('Building the demo …')
+    build()
+  } finally {
+    rmSync(lock, { recursive: true, force: true })
+  }
+}
+
+function locked() {
+  try {
+    mkdirSync(lock)
+    return true
+  } catch {
+    const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
+    if (Date.now() - since > ABANDONED) rmSync(lock, { recursive: true, force: true })
+    return false
+  }
+}
+
+function isStale() {
+  const built = statSync(join(dist, 'batch.html'), { throwIfNoEntry: false })?.mtimeMs
+  return built === undefined || sources.some((source) => newest(join(root, source)) > built)
+}
+
+function build() {
   const vite = join(dirname(createRequire(import.meta.url).resolve('vite/package.json')), 'bin', 'vite.js')
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [vite, 'build', '--outDir', draft, '--emptyOutDir', '--logLevel', 'warn'],
+    [vite, 'build', '--emptyOutDir', '--logLevel', 'warn'],
+    // Vitest says 'test', which Vite would take for the mode.
     { cwd: root, encoding: 'utf8', env: { ...process.env, NODE_ENV: 'production' } },
   )
   if (status !== 0) throw new Error(`The demo can't be built:\n${stdout}${stderr}`)
-  mkdirSync(dirname(dist), { recursive: true })
-  rmSync(dist, { recursive: true, force: true })
-  try {
-    renameSync(draft, dist)
-  } catch (error) {
-    rmSync(draft, { recursive: true, force: true })
-    if (!existsSync(built)) throw error // else another process was faster
-  }
 }
 
 /**

@@ -8,6 +8,7 @@ const LINE_EVERY = 2_000
  * @property {string} stage
  * @property {number} done
  * @property {number} total
+ * @property {boolean} [bytes] they are bytes, not tasks
  * @property {boolean} [open] the total may grow
  * @property {number} [rate] per second
  * @property {number} [etaMs]
@@ -15,6 +16,9 @@ const LINE_EVERY = 2_000
 
 /** @param {number} value */
 export const count = (value) => value.toLocaleString('en')
+
+/** @param {number} value */
+const megabytes = (value) => `${(value / 1e6).toFixed(1)} MB`
 
 /** @param {NodeJS.WriteStream} out */
 export function progressOn(out) {
@@ -26,10 +30,11 @@ export function progressOn(out) {
   const text = (step) => {
     const share = step.total === 0 ? 1 : step.done / step.total
     const full = Math.round(share * BAR)
+    const say = step.bytes ? megabytes : count
     const parts = [
       step.stage.padEnd(12),
       `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`,
-      `${count(step.done)} of ${count(step.total)}${step.open ? '+' : ''}`,
+      `${say(step.done)} of ${say(step.total)}${step.open ? '+' : ''}`,
     ]
     if (step.rate) parts.push(`${count(Math.round(step.rate))}/s`)
     if (step.etaMs && step.done < step.total) parts.push(`${(step.etaMs / 1000).toFixed(1)} s left`)

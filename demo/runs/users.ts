@@ -1,6 +1,7 @@
 import type { Batch, BatchProgress, TaskQueue } from 'sitq'
 import type { Handlers, SliceInput, SliceOutput, UserItem } from '../handlers.js'
 import { generateUsers } from '../jobs/generate.js'
+import { priorities } from '../jobs/priorities.js'
 import type { Processed } from '../jobs/process.js'
 import { items, sampleUsers } from '../jobs/samples.js'
 import { type RowError, rowErrors, type Validation } from '../jobs/validate.js'
@@ -43,7 +44,11 @@ export async function startUsers(queue: TaskQueue<Handlers>, job: UsersJob): Pro
   }
   const validation = await queue.enqueueMany('validateUser', [], { id: ids.validation, open: true })
   const first: SliceInput = { file: job.file, from: job.start, row: 0, delay: job.delay, batches: ids }
-  const imports = await queue.enqueueMany('importSlice', [first], { id: ids.imports, open: true })
+  const imports = await queue.enqueueMany('importSlice', [first], {
+    id: ids.imports,
+    open: true,
+    priority: priorities.imports,
+  })
   return new UsersRun({ imports, validation, processing })
 }
 

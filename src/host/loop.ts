@@ -107,7 +107,7 @@ export class Loop {
     if (this.#end || this.#busy) return wait
     if (now < this.#retryAt) return Math.min(wait, this.#retryAt - now)
     if (this.#makeRoom) return () => this.#prune()
-    const next = this.#exchangeOrRenewal(now) ?? this.#drained() ?? this.#chore()
+    const next = this.#exchangeOrRenewal(now) ?? this.#drained() ?? this.#idle()
     return typeof next === 'number' ? Math.min(wait, next) : next
   }
 
@@ -127,6 +127,9 @@ export class Loop {
     const { hand, exchanges } = this.#work
     if (exchanges.open) return () => this.#exchange(false)
     if (this.#closing && hand.running === 0) return () => this.#exchange(true)
+    const chore = this.#chore(false)
+    if (chore) return chore
+    this.#work.shed()
     if (now - this.#work.lookedAt >= POLL || this.#work.wakeAt <= this.#parts.clock.now()) this.#work.more = true
     const gathered = hand.done > 0 && (hand.running === 0 || now - hand.doneSince >= GATHER)
     if (gathered || (this.#work.more && this.#limit > 0)) return () => this.#exchange(false)
@@ -156,26 +159,25 @@ export class Loop {
     return 0
   }
 
+  #chore(idle: boolean): Next | undefined {
+    const chore = this.#closing ? undefined : this.#chores.due(idle)
+    if (!chore) return undefined
+    return async () => {
+      if (await chore()) this.#work.look()
+    }
+  }
+
   /** Something for idle hands, or how long to wait for what comes next. */
-  #chore(): Next {
+  #idle(): Next {
     const now = this.#now
     const { hand, more, lookedAt, wakeAt } = this.#work
-    const limit = this.#limit
-    const times = [NEVER]
+    const chore = this.#chore(!more)
+    if (chore) return chore
+    const times = [this.#closing ? NEVER : this.#chores.next(!more), this.#work.shedIn]
     if (hand.done > 0) times.push(hand.doneSince + GATHER - now)
     if (this.#leased) times.push(this.#renewIn(now))
-    if (limit > 0) times.push(lookedAt + POLL - now, wakeAt - this.#parts.clock.now())
+    if (this.#limit > 0) times.push(lookedAt + POLL - now, wakeAt - this.#parts.clock.now())
     if (now < this.#fullUntil) times.push(this.#fullUntil - now)
-    if (!this.#closing) {
-      const idle = !more
-      const chore = this.#chores.due(idle)
-      if (chore) {
-        return async () => {
-          if (await chore()) this.#work.look()
-        }
-      }
-      times.push(this.#chores.next(idle))
-    }
     return Math.max(0, Math.min(...times))
   }
 

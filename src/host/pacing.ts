@@ -8,6 +8,12 @@
 const WINDOW = 100
 /** Time over which the rate is smoothed, in ms. */
 const SMOOTH = 200
+/** What would wait for longer than this, in ms, is given back … */
+const LONGEST = 2_000
+/** … and a silence of this long, in ms, counts as a rate. Shorter ones may be a pause of the page. */
+export const SILENCE = 1_000
+/** After so long without work, in ms, what comes may be something else. */
+const IDLE = 1_000
 /** In hand for each Web Worker, at most. */
 const MOST = 512
 /** Weight of the newest duration in the mean: the last ten or twenty count. */
@@ -64,4 +70,19 @@ export function measure(pace: Pace, { count, ms }: { count: number; ms: number }
 export function claimLimit({ perSlot, rate }: Pace, slots: number, held: number, waiting: number): number {
   const ahead = Math.floor(Math.min((perSlot - 1) * slots, (rate ?? Number.POSITIVE_INFINITY) * WINDOW))
   return waiting > ahead / 2 ? 0 : Math.max(0, slots + ahead - held)
+}
+
+/** The pace after a time without work: it starts small again, and grows to what it was if the work is the same. */
+export function afterIdle(pace: Pace, ms: number): Pace {
+  return ms < IDLE ? pace : { mean: pace.mean, perSlot: 1 }
+}
+
+/**
+ * Whether too much was claimed: slow tasks came after fast ones, and what waits would wait for seconds, with whatever is
+ * more urgent behind it. `silence`: ms since an attempt last ended, while there was work.
+ */
+export function isTooMuch({ rate }: Pace, slots: number, waiting: number, silence: number): boolean {
+  if (waiting <= slots) return false
+  const now = silence < SILENCE ? rate : Math.min(rate ?? Number.POSITIVE_INFINITY, 1 / silence)
+  return now !== undefined && waiting / now > LONGEST
 }

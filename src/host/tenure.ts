@@ -1,4 +1,4 @@
-import { onAbort } from '../abort.js'
+import { onAbort } from '../client/abort.js'
 import type { Hint } from '../channel.js'
 import type { HandlerTable } from '../executor.js'
 import { randomText } from '../random.js'

@@ -3,7 +3,7 @@ import type { Hint } from '../channel.js'
 import type { EndedRun, HandlerTable, Report } from '../executor.js'
 import type { HostId } from '../task.js'
 import { Exchanges } from './exchanges.js'
-import { claimLimit, freshPace, measure, observe } from './pacing.js'
+import { afterIdle, claimLimit, freshPace, isTooMuch, measure, observe, SILENCE } from './pacing.js'
 import { Hand } from './running.js'
 import { freshTally, type HostParts, type Tally } from './settings.js'
 import { crashOf, giveBack, settlementOf } from './settle.js'
@@ -33,6 +33,7 @@ export class Work {
   #news = false
   #inVain = 0
   #closing = false
+  #givesBack = false
   /** Not this host's any more: what comes in now counts for nothing. */
   #over = false
   /** Someone may have cancelled what runs. */
@@ -75,7 +76,7 @@ export class Work {
 
   #finished(runs: readonly EndedRun[]): void {
     const { clock, settings } = this.#parts
-    const { executor, random, maxCrashes, concurrency = 1 } = settings
+    const { random, maxCrashes, concurrency = 1 } = settings
     const judging = { now: clock.now(), random, online: settings.online(), maxCrashes, table: this.#table }
     let ms = 0
     for (const run of runs) {
@@ -85,7 +86,7 @@ export class Work {
       this.tally.ran++
       this.hand.settle(settlementOf(task, run, judging), clock.monotonic())
     }
-    const slots = Math.max(1, executor.slots)
+    const slots = this.#slots
     this.#pace = observe(this.#pace, { count: runs.length, ms }, { slots, workers: slots / concurrency })
     this.#inVain = 0
     this.#ended.count += runs.length
@@ -104,25 +105,54 @@ export class Work {
     this.#inVain = 0
   }
 
+  get #slots(): number {
+    return Math.max(1, this.#parts.settings.executor.slots)
+  }
+
+  /** Attempts that wait for a slot. */
+  get #waiting(): number {
+    const { load, overhang } = this.hand
+    return Math.max(load - this.#slots, this.#parts.settings.executor.backlog - overhang, 0)
+  }
+
   /** How many tasks the executor wants now. */
   get limit(): number {
-    const { executor } = this.#parts.settings
-    const slots = Math.max(1, executor.slots)
-    const { load, overhang } = this.hand
-    const waiting = Math.max(load - slots, executor.backlog - overhang, 0)
-    return Math.min(this.toClaim, claimLimit(this.#pace, slots, load, waiting))
+    return Math.min(this.toClaim, claimLimit(this.#pace, this.#slots, this.hand.load, this.#waiting))
+  }
+
+  /** Gives back what waits if that is far more than should wait. */
+  shed(): void {
+    const silence = this.#parts.clock.monotonic() - this.#ended.since
+    if (!isTooMuch(this.#pace, this.#slots, this.#waiting, silence)) return
+    this.#pace = { ...this.#pace, perSlot: 1 }
+    if (this.#recall() === 0) return
+    // A claim does not see what the same exchange gives back, and would take what comes after it.
+    this.#givesBack = this.more = true
+  }
+
+  /** When it is time to look whether there is too much, in ms from now. */
+  get shedIn(): number {
+    const left = this.#ended.since + SILENCE - this.#parts.clock.monotonic()
+    return this.#waiting > this.#slots && left > 0 ? left : Number.POSITIVE_INFINITY
   }
 
   /** Nothing more is claimed, and what has not begun is taken back. */
   close(): void {
     this.#closing = true
-    const { clock, settings } = this.#parts
-    for (const key of settings.executor.recall()) this.#return(key, clock.monotonic())
+    this.#recall()
   }
 
-  #return(key: number, now: number): void {
+  #recall(): number {
+    const keys = this.#parts.settings.executor.recall()
+    for (const key of keys) this.#return(key)
+    return keys.length
+  }
+
+  #return(key: number): void {
     const task = this.hand.finish(key)
-    if (task) this.hand.settle(giveBack(task), now)
+    if (!task) return
+    this.hand.settle(giveBack(task), this.#parts.clock.monotonic())
+    this.toClaim++
   }
 
   stop(): void {
@@ -140,8 +170,10 @@ export class Work {
    */
   async exchange({ claim, leave }: { claim: boolean; leave: boolean }): Promise<boolean> {
     const began = this.#parts.clock.monotonic()
-    const limit = claim && !this.#closing ? this.limit : 0
+    if (this.hand.load === 0) this.#pace = afterIdle(this.#pace, began - this.#ended.since)
+    const limit = claim && !this.#closing && !this.#givesBack ? this.limit : 0
     if (!this.exchanges.open) {
+      this.#givesBack = false
       this.exchanges.begin(this.hand.takeDone(), { limit, leave })
       this.#news = this.check = false
     } else if (limit === 0) this.exchanges.dropClaim()
@@ -180,7 +212,7 @@ export class Work {
     const runs = this.hand.take(claimed)
     this.loseBeyond(held)
     // Claimed before someone said to stop: they go back.
-    if (this.#closing) for (const { key } of runs) this.#return(key, now)
+    if (this.#closing) for (const { key } of runs) this.#return(key)
     else if (runs.length > 0) this.#parts.settings.executor.give(runs)
   }
 

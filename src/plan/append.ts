@@ -5,7 +5,19 @@ import type { Plan, Write } from '../storage.js'
 import type { Lane, Position, TaskSettings } from '../task.js'
 import { setAside } from './aside.js'
 import { Draft, type Step } from './ledger.js'
-import { add, BLOCK_BYTES, BLOCK_TASKS, type BatchMark, type Block, LAYOUT, type LaneState, one, type PartMark, put, type Stage } from './records.js'
+import {
+  add,
+  type BatchMark,
+  BLOCK_BYTES,
+  BLOCK_TASKS,
+  type Block,
+  LAYOUT,
+  type LaneState,
+  one,
+  type PartMark,
+  put,
+  type Stage,
+} from './records.js'
 
 /** A larger value gets a block of its own. */
 const OWN_BLOCK_BYTES = 64 * 1024
@@ -169,7 +181,8 @@ export function writeAppend(
       places[member] = { lane: made.lane, position: from + i }
     })
   }
-  for (const mark of parts) draft.writes.push(put('part', [mark.batch, mark.stage, mark.start, mark.lane, mark.from], mark))
+  for (const mark of parts)
+    draft.writes.push(put('part', [mark.batch, mark.stage, mark.start, mark.lane, mark.from], mark))
   return places
 }
 
@@ -259,9 +272,7 @@ export function* append(
   const places = writeAppend(draft, fresh, options)
   const lanes = [...draft.ledgers.values()].flatMap(({ queue, lanes: states }) =>
     states.flatMap(({ lane, priority, held }) =>
-      held || !places.some((place) => place.lane === lane)
-        ? []
-        : [{ queue, priority, lane, tail: draft.tail(lane) }],
+      held || !places.some((place) => place.lane === lane) ? [] : [{ queue, priority, lane, tail: draft.tail(lane) }],
     ),
   )
   return draft.finish({ places: [...Array<undefined>(ignored).fill(undefined), ...places], lanes })

@@ -4,7 +4,17 @@ import { formatId, type Position, type TaskSettings } from '../task.js'
 import { dropSkips, setAside, takeAside } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
 import { type Draft, encodeParts, type Part, partsOf, type Step } from './ledger.js'
-import { type AsideMark, type Block, blockAt, LAST, type LaneState, type Ledger, nameAt, range, remove } from './records.js'
+import {
+  type AsideMark,
+  type Block,
+  blockAt,
+  LAST,
+  type LaneState,
+  type Ledger,
+  nameAt,
+  range,
+  remove,
+} from './records.js'
 
 /** Tasks that crashed once run in small company, so that few suffer with them … */
 const CRASHED_ONCE = 16
@@ -212,7 +222,8 @@ export class Claim {
     }
     const missing = state.head + this.#limit - p
     const start = p === state.head ? state.block : p
-    if (missing > 0) this.#cache.next.set(state.lane, { block: start, limit: this.#cache.estimate(state.lane, missing) })
+    if (missing > 0)
+      this.#cache.next.set(state.lane, { block: start, limit: this.#cache.estimate(state.lane, missing) })
     else this.#cache.next.delete(state.lane)
   }
 
@@ -226,13 +237,27 @@ export class Claim {
       const served = !names || names.has(name)
       let end = start + 1
       // Served neighbours go together whatever their names; parked ones wait at the gate of their own handler.
-      while (end < to && (served ? !names || names.has(nameAt(block, end - block.from)) : nameAt(block, end - block.from) === name)) end++
+      while (
+        end < to &&
+        (served ? !names || names.has(nameAt(block, end - block.from)) : nameAt(block, end - block.from) === name)
+      )
+        end++
       if (served) this.#lease(ledger, block, { from: start, to: end, attempt, crashes })
       else {
         const why = `No handler named '${name}' is served here.`
         const { lane } = block
         const gate = `handler:${name}`
-        setAside(this.#draft, { queue: ledger.queue, lane, from: start, to: end, gate, order: 0, attempt, crashes, why })
+        setAside(this.#draft, {
+          queue: ledger.queue,
+          lane,
+          from: start,
+          to: end,
+          gate,
+          order: 0,
+          attempt,
+          crashes,
+          why,
+        })
         this.parked.add(name)
         this.#parkable -= end - start
       }

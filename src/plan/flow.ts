@@ -35,7 +35,16 @@ export function continueFlow(
       const { queue } = place.ledger
       const priority = Math.max(LEAST_PRIORITY, place.state.priority - 1)
       const settings = block.settings ?? block.own?.[position - block.from]
-      return { queue, priority, name: stage.name, input: value, batch: batch.id, stage: next, index, ...(settings ? { settings } : {}) }
+      return {
+        queue,
+        priority,
+        name: stage.name,
+        input: value,
+        batch: batch.id,
+        stage: next,
+        index,
+        ...(settings ? { settings } : {}),
+      }
     }
     if (!isTrue(value, stage.field)) return drop(draft, batch, next, now)
     stage.completed++
@@ -52,7 +61,9 @@ function drop(draft: Draft, batch: BatchMark, stage: number, now: number): undef
 }
 
 function isTrue(value: unknown, field: string): boolean {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, field) && Reflect.get(value, field) === true
+  return (
+    typeof value === 'object' && value !== null && Object.hasOwn(value, field) && Reflect.get(value, field) === true
+  )
 }
 
 /** Index in the run's input of a task of a pipeline. */

@@ -6,7 +6,7 @@ import { type BlockCache, Blocks } from './cache.js'
 import { Draft, type Part, type Place, partsOf, type Step, without } from './ledger.js'
 import { kindAt } from './outcome.js'
 import { type ReadContext, view } from './read.js'
-import { type AsideMark, CANCELLED, COMPLETED, type Ledger, LAST, type Outcome, range } from './records.js'
+import { type AsideMark, CANCELLED, COMPLETED, LAST, type Ledger, type Outcome, range } from './records.js'
 
 type Query = Reads['tasks']['query']
 
@@ -52,7 +52,8 @@ export function* list(query: Query, { cache, origin }: ReadContext, cursor?: Cur
   return { writes: [], value: { items, ...(index < sources.length ? { next: encode(index, from, 0) } : {}) } }
 }
 
-const encode = (index: number, from: string | undefined, skipped: number) => JSON.stringify([index, from ?? null, skipped])
+const encode = (index: number, from: string | undefined, skipped: number) =>
+  JSON.stringify([index, from ?? null, skipped])
 function decode(cursor: Cursor): [number, string | undefined, number] {
   const parsed: unknown = JSON.parse(cursor)
   const [index, from, skipped] = Array.isArray(parsed) ? parsed : []
@@ -89,7 +90,9 @@ function sourcesOf(draft: Draft, { state, queue }: Query): Source[] {
     switch (state) {
       case 'completed':
       case 'cancelled':
-        return ledger.lanes.map(({ lane }) => outcomeSource(lane, state === 'completed' ? COMPLETED : CANCELLED)).reverse()
+        return ledger.lanes
+          .map(({ lane }) => outcomeSource(lane, state === 'completed' ? COMPLETED : CANCELLED))
+          .reverse()
       case 'failed':
         return [deadSource(ledger.queue)]
       case 'running':
@@ -100,7 +103,10 @@ function sourcesOf(draft: Draft, { state, queue }: Query): Source[] {
       case 'blocked':
         return [gateSource(ledger.queue, [''], [LAST])]
       case 'available':
-        return priorities.flatMap((p) => [gateSource(ledger.queue, [p], [p, 0, LAST]), ...lineSources(ledger, draft, p)])
+        return priorities.flatMap((p) => [
+          gateSource(ledger.queue, [p], [p, 0, LAST]),
+          ...lineSources(ledger, draft, p),
+        ])
     }
   })
 }
@@ -114,7 +120,10 @@ function outcomeSource(lane: number, kind: number): Source {
       yield [found]
       const last = found.found.at(-1)
       const runs = found.found.flatMap((outcome) => runsOf(outcome, kind).reverse())
-      return { found: runs, ...(found.found.length === 4 && last && last.from > 0 ? { next: String(last.from - 1) } : {}) }
+      return {
+        found: runs,
+        ...(found.found.length === 4 && last && last.from > 0 ? { next: String(last.from - 1) } : {}),
+      }
     },
   }
 }
@@ -154,7 +163,11 @@ function deadSource(queue: string): Source {
 
 const keyOf = (cursor: string) => cursor.split(',').map(Number)
 
-function gateSource(queue: string, first: readonly (string | number)[], last: readonly (string | number | typeof LAST)[]): Source {
+function gateSource(
+  queue: string,
+  first: readonly (string | number)[],
+  last: readonly (string | number | typeof LAST)[],
+): Source {
   return {
     *read(from, limit) {
       const start: unknown = from === undefined ? first : JSON.parse(from)

@@ -190,6 +190,7 @@ export function resultAt(outcome: Outcome, p: Position, id: TaskId, block?: Bloc
 function asError(value: unknown): ErrorRecord {
   const record = typeof value === 'object' && value !== null ? value : {}
   const name = 'name' in record && typeof record.name === 'string' ? record.name : 'Error'
-  const message = 'message' in record && typeof record.message === 'string' ? record.message : 'The error was not stored.'
+  const message =
+    'message' in record && typeof record.message === 'string' ? record.message : 'The error was not stored.'
   return { ...record, name, message }
 }

@@ -5,16 +5,7 @@ import type { Position } from '../task.js'
 import { setAside } from './aside.js'
 import { Draft, overlap, type Place, partsOf, type Step, without } from './ledger.js'
 import { kindAt, removeOutcome } from './outcome.js'
-import {
-  type BatchMark,
-  type Block,
-  CANCELLED,
-  COMPLETED,
-  LAST,
-  type Outcome,
-  range,
-  remove,
-} from './records.js'
+import { type BatchMark, type Block, CANCELLED, COMPLETED, LAST, type Outcome, range, remove } from './records.js'
 
 const DAY = 86_400_000
 const AGE = 7 * DAY

@@ -5,7 +5,7 @@ import { type Counts, formatId, type Interval, type Lane, type Position, type Re
 import { type BlockCache, Blocks } from './cache.js'
 import type { Ref } from './change.js'
 import { settingsAt } from './claim.js'
-import { Draft, heldCount, partsOf, type Place, type Step } from './ledger.js'
+import { Draft, heldCount, type Place, partsOf, type Step } from './ledger.js'
 import { resultAt } from './outcome.js'
 import {
   type AsideMark,
@@ -14,8 +14,8 @@ import {
   ceiling,
   LAST,
   nameAt,
-  one,
   type Outcome,
+  one,
   type PartMark,
   range,
 } from './records.js'
@@ -59,7 +59,10 @@ function* outcomesOf(refs: readonly Ref[]): Step<(ref: Ref) => Outcome | undefin
 }
 
 /** Results of what has ended; undefined for the rest. One read for neighbours. */
-export function* results(refs: readonly (Ref | undefined)[], { cache, origin }: ReadContext): Plan<(Result | undefined)[]> {
+export function* results(
+  refs: readonly (Ref | undefined)[],
+  { cache, origin }: ReadContext,
+): Plan<(Result | undefined)[]> {
   const blocks = new Blocks(cache)
   const known = refs.flatMap((ref) => ref ?? [])
   const outcomeOf = yield* outcomesOf(known)
@@ -176,7 +179,13 @@ export function* batches(query: Reads['batches']['query'], cursor?: Cursor): Pla
   const found = range('batch', [], [LAST])
   yield [found]
   const sorted = found.found.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
-  const start = cursor === undefined ? 0 : Math.max(0, sorted.findIndex((mark) => mark.id === cursor))
+  const start =
+    cursor === undefined
+      ? 0
+      : Math.max(
+          0,
+          sorted.findIndex((mark) => mark.id === cursor),
+        )
   const items = sorted.slice(start, start + query.limit).map(batchView)
   const next = sorted[start + query.limit]
   return { writes: [], value: { items, ...(next ? { next: next.id } : {}) } }
@@ -210,7 +219,12 @@ export function* ended(query: Reads['ended']['query'], context: ReadContext, cur
   const full = inside.found.length === limit
   const found = full ? inside.found : [...inside.found, ...beyond.found]
   const blocks = new Blocks(context.cache)
-  const clipped = found.map((outcome) => ({ outcome, lane, from: Math.max(from, outcome.from), to: Math.min(to, outcome.to) }))
+  const clipped = found.map((outcome) => ({
+    outcome,
+    lane,
+    from: Math.max(from, outcome.from),
+    to: Math.min(to, outcome.to),
+  }))
   yield* blocks.need(clipped.filter(({ outcome }) => nameless(outcome)))
   const items: Result[] = []
   for (const piece of clipped) {

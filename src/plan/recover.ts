@@ -51,7 +51,8 @@ export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number> {
 function deadHosts(ledgers: readonly Ledger[], { me, dead, now }: RecoverOptions): HostId[] {
   const until = new Map<HostId, number>()
   for (const ledger of ledgers) {
-    for (const [host, entry] of Object.entries(ledger.hosts)) until.set(host, Math.max(until.get(host) ?? 0, entry.until))
+    for (const [host, entry] of Object.entries(ledger.hosts))
+      until.set(host, Math.max(until.get(host) ?? 0, entry.until))
   }
   return [...until].filter(([host, end]) => host !== me && (dead === 'others' || end < now)).map(([host]) => host)
 }

@@ -19,7 +19,8 @@ export interface Settled {
 export function* batchesOf(settle: readonly Settlement[], blocks: Blocks): Generator<string> {
   let block: Block | undefined
   for (const { lane, position, followUps, endBatches } of settle) {
-    if (!block || block.lane !== lane || position < block.from || position >= block.to) block = blocks.at(lane, position)
+    if (!block || block.lane !== lane || position < block.from || position >= block.to)
+      block = blocks.at(lane, position)
     if (block?.batch !== undefined) yield block.batch
     for (const followUp of followUps ?? []) if (followUp.batch !== undefined) yield followUp.batch
     yield* endBatches ?? []
@@ -65,12 +66,7 @@ function endingOf(one: Exclude<Settlement, { to: 'aside' }>): Ending {
 }
 
 /** Batch counts, the next stage of a pipeline, follow-ups, and the ends of batches' inputs. */
-function consequences(
-  draft: Draft,
-  block: Block,
-  one: Exclude<Settlement, { to: 'aside' }>,
-  now: number,
-): Appended[] {
+function consequences(draft: Draft, block: Block, one: Exclude<Settlement, { to: 'aside' }>, now: number): Appended[] {
   const next: Appended[] = []
   const batch = block.batch === undefined ? undefined : draft.batches.get(block.batch)
   if (one.to === 'failed') countBatch(draft, block.batch, 'failed', 1, now, block.stage)

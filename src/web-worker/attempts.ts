@@ -108,6 +108,7 @@ export class Attempts {
     const { key } = entry.run
     entry.aborted = reason
     entry.callOff?.()
+    entry.member?.aborting.add(key)
     entry.member?.handle.post({ type: 'abort', key, reason: { name, message: reason.message } })
     entry.callOff = this.#options.deadlines.in(GRACE, () => this.#overdue(entry, reason))
   }

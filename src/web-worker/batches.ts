@@ -18,6 +18,11 @@ const GROWTH = 4
 /** A Web Worker that tells of no end for this long, in ms, does something long. */
 export const SILENCE = 100
 
+/** What it does takes longer than expected: nothing should wait behind it. */
+export function isStuck(member: Member, now: number): boolean {
+  return member.isFull && now - member.progressAt >= SILENCE
+}
+
 /** How much to give to whom. */
 export class Batches {
   readonly #durations: Durations
@@ -31,15 +36,10 @@ export class Batches {
   }
 
   wants(member: Member, now: number): boolean {
-    if (!member.ready || member.alone) return false
-    if (member.given.size < this.#concurrency) return true
-    if (this.isStuck(member, now) || member.given.size > MOST - BATCH / 2) return false
+    if (!member.ready || member.alone || member.aborting.size > 0) return false
+    if (!member.isFull) return true
+    if (isStuck(member, now) || member.given.size > MOST - BATCH / 2) return false
     return member.load(this.#durations) < LOW
-  }
-
-  /** What it does takes longer than expected: nothing should wait behind it. */
-  isStuck(member: Member, now: number): boolean {
-    return member.given.size >= this.#concurrency && now - member.progressAt >= SILENCE
   }
 
   /** Takes the next batch for a member out of the line; at most a fair share of what there is. */
@@ -62,6 +62,11 @@ export class Batches {
     return batch
   }
 
+  /** There is something in line that one more Web Worker could begin. */
+  wantsMore(members: Iterable<Member>, line: Line): boolean {
+    return line.has(({ name }) => (this.#hasRoom(name, 0, undefined, members) ? 'take' : 'aside'))
+  }
+
   #fits(name: string, has: number, size: number, load: number): boolean {
     if (size < this.#concurrency) return true
     const mean = this.#durations.mean(name)
@@ -73,7 +78,7 @@ export class Batches {
    * A handler's own `concurrency` counts attempts at one time. Those that wait behind another in one Web Worker take no
    * place of their own, so a handler limited to 1 still gets whole batches, all in one Web Worker.
    */
-  #hasRoom(name: string, has: number, member: Member, members: Iterable<Member>): boolean {
+  #hasRoom(name: string, has: number, member: Member | undefined, members: Iterable<Member>): boolean {
     const limit = limitOf(name, this.#table)
     if (limit === Number.POSITIVE_INFINITY || has >= this.#concurrency) return true
     let places = has

@@ -33,6 +33,8 @@ export class Member {
   ended = 0
   /** When it began with what it has, or last told of an end: monotonic. */
   progressAt = 0
+  /** Those it was told to abort: it may have to be killed for one of them. */
+  readonly aborting = new Set<number>()
   /** It was asked to give back what has not begun, and has not been heard since. */
   recalling = false
 
@@ -55,6 +57,7 @@ export class Member {
     if (!entry) return undefined
     entry.member = undefined
     this.given.delete(key)
+    this.aborting.delete(key)
     const left = this.count(entry.run.name) - 1
     if (left > 0) this.#perName.set(entry.run.name, left)
     else this.#perName.delete(entry.run.name)
@@ -71,6 +74,11 @@ export class Member {
     let ms = 0
     for (const [name, count] of this.#perName) ms += count * (durations.mean(name) ?? 0)
     return ms / this.#concurrency
+  }
+
+  /** All its slots are taken. */
+  get isFull(): boolean {
+    return this.given.size >= this.#concurrency
   }
 
   /** Runs it has that cannot have begun all. */

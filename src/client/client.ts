@@ -1,8 +1,9 @@
-import type { Backend, Change } from './backend.js'
-import type { Hint } from './channel.js'
-import type { Clock } from './clock.js'
-import { ClosedError } from './errors.js'
-import { parseId } from './task.js'
+import { onAbort } from './abort.js'
+import type { Backend, Change } from '../backend.js'
+import type { Hint } from '../channel.js'
+import type { Clock } from '../clock.js'
+import { ClosedError } from '../errors.js'
+import { parseId } from '../task.js'
 
 /**
  * What a queue shares with its handles, batches and waiters: the backend, the time, whether it is closed, and one ear on
@@ -11,7 +12,8 @@ import { parseId } from './task.js'
 export class Client {
   readonly backend: Backend
   readonly clock: Clock
-  readonly #closing = new AbortController()
+  #closed: ClosedError | undefined
+  readonly #closers = new Set<(reason: ClosedError) => void>()
   readonly #listeners = new Set<(hint: Hint) => void>()
   #deaf: (() => void) | undefined
 
@@ -20,14 +22,36 @@ export class Client {
     this.clock = clock
   }
 
-  /** Aborts, with a ClosedError as its reason, when the queue is closed. */
-  get closed(): AbortSignal {
-    return this.#closing.signal
-  }
-
   /** Throws ClosedError once the queue is closed. */
   check(): void {
-    this.#closing.signal.throwIfAborted()
+    if (this.#closed) throw this.#closed
+  }
+
+  /**
+   * Calls `fire` with the reason, once, when one of the signals aborts or the queue is closed; at once if that has happened.
+   * Returns the way to call it off.
+   */
+  onEnd(signals: readonly (AbortSignal | undefined)[], fire: (reason: unknown) => void): () => void {
+    let ended = false
+    const end = (reason: unknown) => {
+      ended = true
+      stop()
+      fire(reason)
+    }
+    const stop = () => {
+      this.#closers.delete(end)
+      stopSignals()
+    }
+    let stopSignals = () => {}
+    if (this.#closed) {
+      fire(this.#closed)
+      return stop
+    }
+    // A set of our own: thousands may wait, and Node warns of a signal with more than ten listeners.
+    this.#closers.add(end)
+    stopSignals = onAbort(signals, end)
+    if (ended) stop()
+    return stop
   }
 
   /** Returns the way to stop listening. */
@@ -66,7 +90,10 @@ export class Client {
   }
 
   close(): void {
-    this.#closing.abort(new ClosedError('queue'))
+    const reason = new ClosedError('queue')
+    this.#closed = reason
+    for (const fire of [...this.#closers]) fire(reason)
+    this.#closers.clear()
     this.#listeners.clear()
     this.#stopListening()
   }

@@ -1,11 +1,10 @@
-import { onAbort } from './abort.js'
-import type { Change } from './backend.js'
-import type { Hint } from './channel.js'
+import type { Change } from '../backend.js'
+import type { Hint } from '../channel.js'
 import type { Client } from './client.js'
 import { FIRST_POLL, LAST_POLL, POLL_GROWTH } from './doorbell.js'
-import { TaskNotFoundError } from './errors.js'
+import { TaskNotFoundError } from '../errors.js'
 import { checkTimeout } from './options.js'
-import { type Lane, type Position, parseId, type Result, type TaskId } from './task.js'
+import { type Lane, type Position, parseId, type Result, type TaskId } from '../task.js'
 
 /** How long to wait for something, and what calls it off. */
 export interface WaitOptions {
@@ -50,9 +49,10 @@ export class Waiting {
 
   /**
    * How a task ended, as soon as it has; undefined if the timeout passed first. Rejects with TaskNotFoundError for an
-   * unknown or pruned id, with ClosedError, with StorageError, and with the signal's reason.
+   * unknown or pruned id, with ClosedError, with StorageError, and with the signal's reason. `known`: it was stored a
+   * moment ago, so that at first nobody has to ask whether it exists, which costs more than its result.
    */
-  async result(id: TaskId, { timeout, signal }: WaitOptions = {}): Promise<Result | undefined> {
+  async result(id: TaskId, { timeout, signal }: WaitOptions = {}, known = false): Promise<Result | undefined> {
     this.#client.check()
     const ms = checkTimeout(timeout)
     signal?.throwIfAborted()
@@ -77,7 +77,8 @@ export class Waiting {
         },
       }
       this.#add(id, place, waiter)
-      const stopAborts = onAbort([signal, this.#client.closed], (reason) => {
+      this.#ask(id, !known)
+      const stopAborts = this.#client.onEnd([signal], (reason) => {
         stopTimer()
         this.#remove(id, place, waiter)
         reject(reason)
@@ -85,7 +86,7 @@ export class Waiting {
       if (ms === undefined || ms === 0) return
       stopTimer = this.#client.clock.timer(ms, () => {
         waiter.last = true
-        this.#ask(id, true)
+        this.#ask(id, !known)
       })
     })
   }
@@ -97,7 +98,6 @@ export class Waiting {
     this.#places.set(lane, places.set(position, id))
     this.#deaf ??= this.#client.listen((hint) => this.#hear(hint))
     this.#pollSoon()
-    this.#ask(id, true)
   }
 
   #remove(id: TaskId, { lane, position }: { lane: Lane; position: Position }, waiter: Waiter): void {
@@ -156,14 +156,14 @@ export class Waiting {
       results.forEach((result, i) => {
         if (result) this.#settle(ids[i] ?? result.id, result)
       })
-      const doubtful = [...asked].flatMap(([id, existence]) => (existence && this.#waiters.has(id) ? [id] : []))
+      const doubtful = ids.filter((id) => asked.get(id) && this.#waiters.has(id))
       const views = doubtful.length > 0 ? await this.#client.backend.get(doubtful) : []
       doubtful.forEach((id, i) => {
         const view = views[i]
         if (!view) for (const waiter of this.#of(id)) waiter.fail(new TaskNotFoundError(id))
         else if (view.result) this.#settle(id, view.result)
-        else for (const waiter of this.#of(id)) if (last.has(waiter)) waiter.settle(undefined)
       })
+      for (const waiter of last) waiter.settle(undefined)
       return results.filter(Boolean).length
     } catch (error) {
       for (const id of asked.keys()) for (const waiter of this.#of(id)) waiter.fail(error)
@@ -195,7 +195,7 @@ export class Waiting {
       let count = 0
       for (const [id, waiters] of this.#waiters) {
         if (count === POLLED) break
-        this.#asked.set(id, count < QUESTIONED)
+        this.#asked.set(id, (this.#asked.get(id) ?? false) || count < QUESTIONED)
         // To the end of the line, so that the next poll looks at others.
         this.#waiters.delete(id)
         this.#waiters.set(id, waiters)

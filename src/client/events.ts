@@ -1,5 +1,5 @@
-import type { Hint } from './channel.js'
-import type { HostId } from './task.js'
+import type { Hint } from '../channel.js'
+import type { HostId } from '../task.js'
 
 /**
  * What a queue tells its subscribers, from every tab that shares the database. Events are hints: one may be lost, so

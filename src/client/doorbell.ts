@@ -1,5 +1,4 @@
-import { onAbort } from './abort.js'
-import type { Hint } from './channel.js'
+import type { Hint } from '../channel.js'
 import type { Client } from './client.js'
 
 /** While hints come, polls are for those that get lost. First and longest time between two, in ms. */
@@ -30,7 +29,7 @@ export class Doorbell {
    * the signals' reason, and with ClosedError.
    */
   wait(...signals: (AbortSignal | undefined)[]): Promise<boolean> {
-    const { clock, closed } = this.#client
+    const { clock } = this.#client
     return new Promise((resolve, reject) => {
       let stopTimer = () => {}
       const end = () => {
@@ -45,7 +44,7 @@ export class Doorbell {
         resolve(rung)
       }
       let aborted = false
-      const stopAborts = onAbort([...signals, closed], (reason) => {
+      const stopAborts = this.#client.onEnd(signals, (reason) => {
         aborted = true
         stopTimer()
         this.#wake = undefined

@@ -1,6 +1,6 @@
-import type { BatchView } from './backend.js'
-import { paceRate } from './plan/pace.js'
-import type { Stage } from './plan/records.js'
+import type { BatchView } from '../backend.js'
+import { paceRate } from '../plan/pace.js'
+import type { Stage } from '../plan/records.js'
 
 /** How far a batch is. */
 export interface BatchProgress {
@@ -36,6 +36,15 @@ export interface StageProgress {
   dropped: number
 }
 
+/** A batch in a listing. */
+export interface BatchInfo extends BatchProgress {
+  id: string
+  queue: string
+  /** ms since the epoch. */
+  createdAt: number
+  endedAt?: number
+}
+
 export function progressOf(view: BatchView, now: number): BatchProgress {
   const { total, done, completed, failed, cancelled, dropped, open, stages } = view
   const ended = view.endedAt !== undefined
@@ -62,4 +71,9 @@ export function progressOf(view: BatchView, now: number): BatchProgress {
 function stageProgress(stage: Stage): StageProgress {
   const { kind, completed, failed, cancelled, dropped } = stage
   return { name: 'field' in stage ? stage.field : stage.name, kind, completed, failed, cancelled, dropped }
+}
+
+export function infoOf(view: BatchView, now: number): BatchInfo {
+  const { id, queue, createdAt, endedAt } = view
+  return { id, queue, createdAt, ...(endedAt === undefined ? {} : { endedAt }), ...progressOf(view, now) }
 }

@@ -1,6 +1,6 @@
-import { assertCloneable, roughSize } from './cloneable.js'
-import { InvalidOptionError } from './errors.js'
-import { nextTurn } from './turn.js'
+import { assertCloneable, roughSize } from '../cloneable.js'
+import { InvalidOptionError } from '../errors.js'
+import { nextTurn } from '../turn.js'
 
 /** What enqueueMany takes inputs from. */
 export type Inputs<Input> = Iterable<Input> | AsyncIterable<Input>
@@ -33,6 +33,8 @@ export class Chunker {
   #taken = 0
   /** Taken already, to see whether anything comes after a chunk. */
   #ahead: IteratorResult<unknown, unknown> | undefined
+  /** What the source threw at that look. */
+  #failure: { error: unknown } | undefined
   #done = false
 
   constructor(inputs: Inputs<unknown>, size: number) {
@@ -45,6 +47,7 @@ export class Chunker {
    * for an input that cannot be stored.
    */
   async next(skip: number): Promise<Chunk> {
+    if (this.#failure) throw this.#failure.error
     const chunk: Chunk = { offset: Math.max(skip, this.#taken), inputs: [], last: false }
     let bytes = 0
     while (chunk.inputs.length < this.#size && bytes < CHUNK_BYTES) {
@@ -63,9 +66,18 @@ export class Chunker {
       chunk.inputs.push(value)
     }
     // A look ahead saves an empty chunk at the end. Never wait for it: a slow source must not hold a full chunk back.
-    if (!this.#done) this.#ahead = this.#take()
+    if (!this.#done) this.#lookAhead()
     chunk.last = this.#done || this.#ahead?.done === true
     return chunk
+  }
+
+  #lookAhead(): void {
+    try {
+      this.#ahead = this.#take()
+    } catch (error) {
+      // That is the next chunk's business; this one is whole.
+      this.#failure = { error }
+    }
   }
 
   /** What can be had without waiting. */

@@ -1,7 +1,7 @@
-import type { NewTask } from './backend.js'
-import { InvalidOptionError } from './errors.js'
-import { checkNumber, checkText, runAtOf, settingsOf } from './follow-up.js'
-import type { RetryPolicy } from './task.js'
+import type { Cursor, NewTask } from '../backend.js'
+import { InvalidOptionError } from '../errors.js'
+import { checkNumber, checkText, runAtOf, settingsOf } from '../follow-up.js'
+import { type RetryPolicy, type TaskState, taskStates } from '../task.js'
 
 /** What every way of enqueueing takes. */
 export interface EnqueueOptions {
@@ -96,4 +96,34 @@ export function reasonOf(options: CancelOptions): { reason?: string } {
   const reason: unknown = options.reason
   if (reason === undefined || reason === '') return {}
   return { reason: checkText('reason', reason) }
+}
+
+export interface ListOptions {
+  state: TaskState
+  /** Name of a queue. Default: all. */
+  queue?: string
+  /** Most items of a page, up to 1,000. Default 50. */
+  limit?: number
+  /** `next` of the page before. Default: the first page. */
+  cursor?: Cursor
+}
+
+export interface PruneOptions {
+  /** Ended tasks are kept this long, in ms; those of a batch count from its end. Default 7 days. */
+  age?: number
+  /** Ended tasks outside of batches, at most. Default 100,000. */
+  count?: number
+}
+
+export function checkState(state: TaskState): void {
+  if (taskStates.includes(state)) return
+  throw new InvalidOptionError('state', `There is no state '${state}'. Use one of: ${taskStates.join(', ')}.`)
+}
+
+export function queueOf(queue: string | undefined): { queue?: string } {
+  return queue === undefined ? {} : { queue: checkText('queue', queue) }
+}
+
+export function checkAtLeast0(option: string, value: number | undefined): void {
+  if (value !== undefined) checkNumber(option, value, 0, Number.MAX_SAFE_INTEGER)
 }

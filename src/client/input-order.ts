@@ -1,5 +1,5 @@
 import type { BatchReader, Found } from './batch-reader.js'
-import type { Interval, Lane, Position } from './task.js'
+import type { Interval, Lane, Position } from '../task.js'
 
 /** Results read again in one go, at most. */
 const RUN = 8_192
@@ -67,19 +67,26 @@ function grown(numbers: Float64Array, index: number): Float64Array<ArrayBuffer> 
  */
 export async function* inInputOrder(
   reader: BatchReader,
-  all: AsyncIterable<Found>,
-): AsyncGenerator<Found, void, undefined> {
+  all: AsyncIterable<readonly Found[]>,
+): AsyncGenerator<readonly Found[], void, undefined> {
   const places = new Places()
   let next = 0
-  for await (const found of all) {
-    if (found.index !== next) {
-      if (found.result) places.set(found.index, found.lane, found.position)
-      else places.drop(found.index)
-      continue
+  for await (const page of all) {
+    let turn: Found[] = []
+    for (const found of page) {
+      if (found.index !== next) {
+        if (found.result) places.set(found.index, found.lane, found.position)
+        else places.drop(found.index)
+        continue
+      }
+      turn.push(found)
+      places.delete(next++)
+      if (!places.has(next)) continue
+      yield turn
+      turn = []
+      next = yield* drain(reader, places, next)
     }
-    yield found
-    places.delete(next++)
-    next = yield* drain(reader, places, next)
+    yield turn
   }
   // What is missing now was pruned.
   while (next < places.end) {
@@ -89,7 +96,11 @@ export async function* inInputOrder(
 }
 
 /** Yields the items whose turn has come, and returns whose turn is next. */
-async function* drain(reader: BatchReader, places: Places, from: number): AsyncGenerator<Found, number, undefined> {
+async function* drain(
+  reader: BatchReader,
+  places: Places,
+  from: number,
+): AsyncGenerator<readonly Found[], number, undefined> {
   let next = from
   while (places.has(next)) {
     if (places.isDropped(next)) {
@@ -98,11 +109,15 @@ async function* drain(reader: BatchReader, places: Places, from: number): AsyncG
     }
     const run = places.run(next)
     const end = next + (run.to - run.from)
-    for await (const found of reader.again(run)) {
-      // Behind one that was retried: it stays held back.
-      if (found.index !== next) continue
-      yield found
-      places.delete(next++)
+    for await (const page of reader.again(run)) {
+      const turn: Found[] = []
+      for (const found of page) {
+        // Behind one that was retried: it stays held back.
+        if (found.index !== next) continue
+        turn.push(found)
+        places.delete(next++)
+      }
+      yield turn
     }
     if (next < end) {
       places.delete(next)

@@ -1,14 +1,13 @@
-import { onAbort } from './abort.js'
-import type { BatchView } from './backend.js'
+import type { BatchView } from '../backend.js'
 import { type Chunk, Chunker, type Inputs } from './chunks.js'
 import type { Client } from './client.js'
-import { whyUncloneable } from './cloneable.js'
-import { InvalidOptionError } from './errors.js'
-import { checkNumber, checkText } from './follow-up.js'
+import { whyUncloneable } from '../cloneable.js'
+import { InvalidOptionError } from '../errors.js'
+import { checkNumber, checkText } from '../follow-up.js'
 import { checkKnown, type EnqueueOptions, enqueueOptions, taskTemplate } from './options.js'
-import type { Stage } from './plan/records.js'
-import { randomText } from './random.js'
-import { nextTurn } from './turn.js'
+import type { Stage } from '../plan/records.js'
+import { randomText } from '../random.js'
+import { nextTurn } from '../turn.js'
 
 export interface EnqueueManyOptions extends EnqueueOptions {
   /**
@@ -79,6 +78,8 @@ async function storeAll(job: Import): Promise<void> {
     const taken = await next
     if (!taken.ok) throw taken.error
     const chunk = taken.value
+    client.check()
+    options.signal?.throwIfAborted()
     const storing = store(job, chunk)
     // Read what comes next only once the storage has been asked: collecting may take long and does not wait in between.
     if (!chunk.last) next = collect(job)
@@ -108,7 +109,7 @@ const settled = <T>(work: Promise<T>): Promise<Settled<T>> =>
 function collect({ client, chunker, options, skip }: Import): Promise<Settled<Chunk>> {
   return settled(
     new Promise((resolve, reject) => {
-      const stop = onAbort([options.signal, client.closed], reject)
+      const stop = client.onEnd([options.signal], reject)
       chunker.next(skip).then(resolve, reject).finally(stop)
     }),
   )

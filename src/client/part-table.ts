@@ -1,5 +1,5 @@
-import type { PartMark } from './plan/records.js'
-import type { Interval, Lane, Position } from './task.js'
+import type { PartMark } from '../plan/records.js'
+import type { Interval, Lane, Position } from '../task.js'
 
 /** A growing set of small whole numbers, one bit each: a million of them take 125 kB. */
 export class IndexSet {
@@ -51,7 +51,7 @@ export interface Spot {
 }
 
 /** Seen positions between unseen ones that are read again rather than cost a read of their own: one record's worth. */
-const BRIDGE = 256
+export const BRIDGE = 256
 
 /**
  * Where a batch's items lie, and which of those places need not be looked at any more. Positions and bits only, never

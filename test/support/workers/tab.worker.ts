@@ -1,0 +1,4 @@
+import { serveHandlers } from 'sitq/web-worker'
+import { handlers } from '../pages/tab-handlers.js'
+
+serveHandlers(handlers)

@@ -1,0 +1,451 @@
+import { type Batch, pipeline, TaskQueue, type WorkerView } from 'sitq'
+import { IndexedDBBackend } from 'sitq/indexeddb'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { commands } from 'vitest/browser'
+import type { Hint } from '../src/channel.js'
+import type { page, TabOptions, TabState } from './support/pages/tab.js'
+import type { Handlers, Item } from './support/pages/tab-handlers.js'
+import { Witness } from './support/pages/witness.js'
+
+// Tabs of a real browser, with real IndexedDB, Web Locks and Web Workers. This page looks on: it enqueues, waits for
+// outcomes and sees every execution, but runs nothing.
+
+type Page = typeof page
+
+class Tab {
+  readonly name: string
+  readonly #number: number
+  #open = true
+
+  private constructor(name: string, number: number) {
+    this.name = name
+    this.#number = number
+  }
+
+  static async open(options: TabOptions): Promise<Tab> {
+    const hash = encodeURIComponent(JSON.stringify(options))
+    const tab = new Tab(options.tab, await commands.openTab(`/test/support/pages/tab.html#${hash}`))
+    onTestFinished(() => tab.close())
+    return tab
+  }
+
+  /** Calls a function of the page and resolves with what it resolves with. */
+  call<Name extends keyof Page>(name: Name, ...args: Parameters<Page[Name]>): Promise<Awaited<ReturnType<Page[Name]>>> {
+    return commands.evalTab(this.#number, `page.${name}(${args.map((arg) => JSON.stringify(arg)).join()})`)
+  }
+
+  state = (): Promise<TabState> => this.call('state')
+  role = async () => (await this.state()).role
+  reload = () => commands.reloadTab(this.#number)
+  freeze = () => commands.freezeTab(this.#number)
+  thaw = () => commands.thawTab(this.#number)
+
+  async close(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    await commands.closeTab(this.#number)
+  }
+
+  async crash(): Promise<void> {
+    await commands.crashTab(this.#number)
+  }
+}
+
+/** A database of its own, a queue in this page, and the tabs that the test opens. */
+class Scene {
+  readonly database = `tabs-${crypto.randomUUID()}`
+  readonly backend = new IndexedDBBackend({ name: this.database })
+  readonly queue = new TaskQueue<Handlers>({ backend: this.backend })
+  readonly witness = new Witness(this.database)
+
+  constructor() {
+    // Tabs are closed before that: what was registered last is called first.
+    onTestFinished(async () => {
+      this.witness.close()
+      await this.queue.close()
+      await this.backend.destroy()
+    })
+  }
+
+  async tab(tab: string, options: Partial<TabOptions> = {}): Promise<Tab> {
+    const opened = await Tab.open({ database: this.database, tab, ...options })
+    await opened.call('start')
+    return opened
+  }
+
+  work(total: number, ms: number): Promise<Batch<{ index: number; square: number; tab: string }>> {
+    return this.queue.enqueueMany('work', items(total, ms), { id: 'work' })
+  }
+
+  /** So many executions of a handler began. */
+  ran(name: string, times: number): Promise<void> {
+    return this.witness.until(`${times} executions of ${name}`, () => this.witness.runsOf(name).length >= times)
+  }
+
+  /** So many more than by now. */
+  ranMore(name: string, times: number): Promise<void> {
+    return this.ran(name, this.witness.runsOf(name).length + times)
+  }
+
+  /** How long it took since `at` until a tab's handlers began with something, in ms. */
+  async firstRunIn({ name }: Tab, at: number): Promise<number> {
+    await this.witness.until(`a task runs in ${name}`, () => this.witness.runs.some(({ tab }) => tab === name))
+    return performance.now() - at
+  }
+
+  /** A task that runs until `witness.go()`, before all others. */
+  hold(index: number) {
+    return this.queue.enqueue('hold', { index }, { priority: -1 })
+  }
+
+  /** The number of the Web Worker that is known to run a task. */
+  async workerOf(tab: Tab, id: string): Promise<number> {
+    const runs = ({ running }: WorkerView) => running.some((run) => run.id === id && run.startedAt !== undefined)
+    const found = await vi.waitUntil(async () => (await tab.state()).workers.find(runs), { timeout: 5_000 })
+    return found.worker
+  }
+
+  /** Resolves when a host or standby says something like this. */
+  hint(like: (hint: Hint) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const deaf = this.backend.channel.listen((hint) => {
+        if (!like(hint)) return
+        deaf()
+        resolve()
+      })
+    })
+  }
+
+  /** Every task of a batch of `work` has one outcome, the right one, and what ran twice had been claimed twice. */
+  async expectAll(batch: Batch<{ index: number; square: number }>, total: number): Promise<void> {
+    const results = await batch.collect()
+    expect(results.map((result) => result.status === 'completed' && result.value.square)).toEqual(
+      items(total).map(({ index }) => index ** 2),
+    )
+    expect(await batch.progress()).toMatchObject({
+      total,
+      done: total,
+      completed: total,
+      failed: 0,
+      cancelled: 0,
+      open: false,
+    })
+    await this.witness.until('every task was run', () => this.witness.counts('work').size === total)
+    this.expectFair()
+    expect(this.witness.errors).toEqual([])
+  }
+
+  /** No task was taken from a living host, none was run again that had been recorded, and none without a claim. */
+  expectFair(): void {
+    const histories = this.witness.histories()
+    const last = this.witness.exchanges.at(-1)?.host
+    for (const history of histories.values()) {
+      const before = history.slice(0, -1)
+      // `to`: what this host recorded; it said nothing of the last thing it did.
+      expect(before.filter(({ to, host }) => to === 'completed' || (to === undefined && host === last))).toEqual([])
+    }
+    const runs = new Map<string, number>()
+    for (const { place } of this.witness.runs) runs.set(place, (runs.get(place) ?? 0) + 1)
+    const excess = [...runs].filter(([place, count]) => count > (histories.get(place)?.length ?? 0))
+    expect(excess).toEqual([])
+  }
+
+  /** Places of tasks that were claimed with so many crashes. */
+  claimedWith(crashes: number): Set<string> {
+    const places = new Set<string>()
+    for (const { claimed } of this.witness.exchanges)
+      for (const claim of claimed) if (claim.crashes === crashes) places.add(claim.place)
+    return places
+  }
+}
+
+const items = (total: number, ms = 0): Item[] => Array.from({ length: total }, (_, index) => ({ index, ms }))
+
+test('a reload of the host goes on where it was, and charges nothing, four times in a row', async () => {
+  const scene = new Scene()
+  const host = await scene.tab('host')
+  const hold = await scene.hold(0)
+  const batch = await scene.work(1_200, 2)
+  for (let i = 1; i <= 4; i++) {
+    await scene.ran('hold', i)
+    await scene.ranMore('work', 100)
+    await host.reload()
+  }
+  await scene.ran('hold', 5)
+  expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 0 })
+  scene.witness.go()
+  expect(await hold.result()).toMatchObject({ square: 0 })
+  await scene.expectAll(batch, 1_200)
+  expect(scene.claimedWith(1).size).toBe(0)
+  expect(await hold.get()).toMatchObject({ attempt: 1 })
+  expect(scene.witness.runsOf('hold')).toHaveLength(5)
+  expect(await scene.queue.counts()).toMatchObject({ completed: 1_201, running: 0, available: 0, scheduled: 0 })
+})
+
+test('a standby takes over from a host that is closed, and charges nothing', async () => {
+  const scene = new Scene()
+  const host = await scene.tab('host')
+  const standby = await scene.tab('standby')
+  const hold = await scene.hold(0)
+  const batch = await scene.work(1_000, 2)
+  await scene.ran('hold', 1)
+  await scene.ran('work', 200)
+  const at = performance.now()
+  await host.close()
+  const ms = await scene.firstRunIn(standby, at)
+  console.info(`closed host: the standby's first task began after ${Math.round(ms)} ms`)
+  expect(ms).toBeLessThan(5_000)
+  await scene.ran('hold', 2)
+  expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 0 })
+  scene.witness.go()
+  await hold.result()
+  await scene.expectAll(batch, 1_000)
+  expect(await standby.role()).toBe('host')
+  expect(scene.claimedWith(1).size).toBe(0)
+})
+
+test('a standby takes over from a host that crashes; what that held counts one crash', async () => {
+  const scene = new Scene()
+  const host = await scene.tab('host')
+  const standby = await scene.tab('standby')
+  const hold = await scene.hold(0)
+  const batch = await scene.work(1_000, 2)
+  await scene.ran('hold', 1)
+  await scene.ran('work', 200)
+  const at = performance.now()
+  await host.crash()
+  const ms = await scene.firstRunIn(standby, at)
+  console.info(`crashed host: the standby's first task began after ${Math.round(ms)} ms`)
+  expect(ms).toBeLessThan(5_000)
+  await scene.ran('hold', 2)
+  expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 1 })
+  scene.witness.go()
+  expect(await hold.result()).toMatchObject({ tab: 'standby' })
+  await scene.expectAll(batch, 1_000)
+  const held = scene.claimedWith(1)
+  const again = [...scene.witness.histories()].filter(([, history]) => history.length > 1).map(([place]) => place)
+  expect(again.filter((place) => !held.has(place))).toEqual([])
+  expect(held.size).toBeLessThan(200)
+  expect(scene.claimedWith(2).size).toBe(0)
+})
+
+test('of three tabs one starts Web Workers', async () => {
+  const scene = new Scene()
+  const tabs = [await scene.tab('a'), await scene.tab('b'), await scene.tab('c')]
+  await scene.expectAll(await scene.work(500, 1), 500)
+  const states = await Promise.all(tabs.map((tab) => tab.state()))
+  expect(states.map(({ role }) => role)).toEqual(['host', 'standby', 'standby'])
+  expect(states.map(({ spawned }) => spawned)).toEqual([2, 0, 0])
+  expect(new Set(scene.witness.runs.map(({ tab }) => tab))).toEqual(new Set(['a']))
+})
+
+test('a standby steals from a frozen host, whose late outcomes count for nothing', { timeout: 30_000 }, async () => {
+  const scene = new Scene()
+  const host = await scene.tab('host')
+  const standby = await scene.tab('standby')
+  const answered = scene.hint(({ type }) => type === 'pong')
+  const hold = await scene.hold(0)
+  const batch = await scene.work(1_000, 2)
+  await answered
+  await scene.ran('hold', 1)
+  await scene.ran('work', 100)
+  const at = performance.now()
+  await host.freeze()
+  const ms = await scene.firstRunIn(standby, at)
+  console.info(`frozen host: the standby's first task began after ${Math.round(ms)} ms`)
+  expect(ms).toBeGreaterThan(8_000)
+  await scene.ran('hold', 2)
+  // Both hold it now: the old host's outcome would be the first.
+  await host.thaw()
+  await expect.poll(() => host.role()).toBe('standby')
+  expect((await host.state()).workers).toEqual([])
+  scene.witness.go()
+  expect(await hold.result()).toMatchObject({ tab: 'standby' })
+  await scene.expectAll(batch, 1_000)
+  const results = await batch.collect()
+  const lastClaims = [...scene.witness.histories().values()].map((history) => history.at(-1))
+  const by = (tab: string) => lastClaims.filter((claim) => claim?.name === 'work' && claim.tab === tab).length
+  expect(results.filter((r) => r.status === 'completed' && r.value.tab === 'standby')).toHaveLength(by('standby'))
+  expect(await standby.role()).toBe('host')
+  // It is as good a standby as any.
+  await standby.close()
+  await expect.poll(() => host.role()).toBe('host')
+})
+
+test("a newer tab gets the role for tasks that the host can't run", { timeout: 30_000 }, async () => {
+  const scene = new Scene()
+  const at = performance.now()
+  const old = await scene.tab('old', { handlers: 'old' })
+  const batch = await scene.work(300, 1)
+  const fresh = await scene.queue.enqueueMany('fresh', items(300))
+  await batch.collect()
+  await expect.poll(() => scene.queue.counts()).toMatchObject({ completed: 300, blocked: 300 })
+  const newer = await scene.tab('newer')
+  expect(await newer.role()).toBe('standby')
+  const ms = await scene.firstRunIn(newer, at)
+  console.info(`hand-over: the newer tab's first task began ${Math.round(ms)} ms after the old one opened`)
+  expect(ms).toBeGreaterThan(10_000)
+  const results = await fresh.collect()
+  expect(results.map((r) => r.status === 'completed' && r.value)).toEqual(
+    items(300).map(({ index }) => `fresh ${index}`),
+  )
+  expect([await old.role(), await newer.role()]).toEqual(['standby', 'host'])
+  expect(scene.witness.runsOf('fresh').filter(({ tab }) => tab !== 'newer')).toEqual([])
+  // The new host has the old handlers too.
+  const more = await scene.queue.enqueueMany('check', items(100))
+  expect((await more.collect()).every(({ status }) => status === 'completed')).toBe(true)
+  expect(scene.claimedWith(1).size).toBe(0)
+  await scene.expectAll(batch, 300)
+})
+
+test('a Web Worker that is killed charges what it ran, and nothing else', async () => {
+  const scene = new Scene()
+  const host = await scene.tab('host')
+  const hold = await scene.hold(0)
+  const batch = await scene.work(1_000, 2)
+  await scene.ran('work', 100)
+  const culprit = await scene.workerOf(host, hold.id)
+  await host.call('kill', culprit)
+  await scene.ran('hold', 2)
+  const again = await scene.workerOf(host, hold.id)
+  expect(again).not.toBe(culprit)
+  expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 1 })
+  scene.witness.go()
+  expect(await hold.result()).toMatchObject({ square: 0 })
+  await scene.expectAll(batch, 1_000)
+  expect([...scene.claimedWith(1)]).toEqual([scene.witness.runsOf('hold')[0]?.place])
+  expect(scene.witness.runsOf('work')).toHaveLength(1_000)
+  expect((await host.state()).workers).toHaveLength(2)
+})
+
+test('a handler that spins past its timeout loses its Web Worker; the others are unharmed', async () => {
+  const scene = new Scene()
+  const host = await scene.tab('host')
+  const retry = { attempts: 2, delay: 10 }
+  const spins = await scene.queue.enqueue('spin', { index: 0 }, { timeout: 300, retry, priority: -1 })
+  const final = await scene.queue.enqueue('spin', { index: 1 }, { timeout: 300, retry: { attempts: 1 }, priority: -1 })
+  const batch = await scene.work(1_000, 1)
+  expect(await scene.queue.getResult(final.id)).toMatchObject({
+    status: 'failed',
+    attempts: 1,
+    error: { code: 'timeout' },
+  })
+  expect(await scene.queue.getResult(spins.id)).toMatchObject({ status: 'completed', value: 2, attempts: 2 })
+  await scene.expectAll(batch, 1_000)
+  expect(scene.witness.runsOf('work')).toHaveLength(1_000)
+  expect(
+    scene.witness
+      .runsOf('spin')
+      .map(({ index, attempt }) => [index, attempt])
+      .sort(),
+  ).toEqual([
+    [0, 1],
+    [0, 2],
+    [1, 1],
+  ])
+  expect(scene.claimedWith(1).size).toBe(0)
+  const { workers, spawned } = await host.state()
+  expect(workers.filter(({ worker }) => worker <= 2)).toEqual([])
+  expect(spawned).toBe(4)
+})
+
+test('a running task is cancelled from another tab', async () => {
+  const scene = new Scene()
+  const host = await scene.tab('host')
+  const hold = await scene.hold(7)
+  const batch = await scene.work(500, 2)
+  await scene.ran('hold', 1)
+  const worker = await scene.workerOf(host, hold.id)
+  expect(await hold.cancel({ reason: 'not wanted' })).toBe(true)
+  expect(await scene.queue.getResult(hold.id)).toMatchObject({ status: 'cancelled', reason: 'not wanted' })
+  await scene.witness.until('its signal aborts', () => scene.witness.aborted.some(({ index }) => index === 7))
+  expect(await hold.cancel()).toBe(false)
+  await scene.expectAll(batch, 500)
+  expect(scene.witness.runsOf('hold')).toHaveLength(1)
+  // It listened: its Web Worker lives on.
+  expect((await host.state()).workers.map((view) => view.worker)).toContain(worker)
+  expect(await scene.queue.counts()).toMatchObject({ completed: 500, cancelled: 1, running: 0, available: 0 })
+})
+
+test('a pipeline interrupted by reloads ends as if nothing had happened', async () => {
+  const scene = new Scene()
+  const host = await scene.tab('host')
+  const total = 300
+  const flow = pipeline<Handlers>('flow').map('check').filter('fits').map('finish')
+  const run = await flow.run(scene.queue, items(total, 2), { id: 'flow' })
+  const moments = Array.from({ length: 4 }, () => 1 + Math.floor(Math.random() * 100))
+  console.info(`pipeline: reloads after ${moments.join(', ')} more executions`)
+  for (const moment of moments) {
+    const { length } = scene.witness.runs
+    await scene.witness.until(`${moment} more executions`, () => scene.witness.runs.length >= length + moment)
+    await host.reload()
+  }
+  const results = await run.collect()
+  const kept = items(total).filter(({ index }) => index % 3 !== 0)
+  expect(results.map((r) => [r.index, r.status === 'completed' && r.value])).toEqual(
+    kept.map(({ index }) => [index, `item ${index}`]),
+  )
+  expect(await run.progress()).toMatchObject({
+    total,
+    done: total,
+    completed: kept.length,
+    dropped: total - kept.length,
+    failed: 0,
+  })
+  const counts = await scene.queue.counts()
+  // A task for each item at the first stage, and one for each that was kept: no continuation is lost or made twice.
+  expect(counts).toMatchObject({ completed: total + kept.length, failed: 0, available: 0, running: 0, scheduled: 0 })
+  expect(scene.claimedWith(1).size).toBe(0)
+  await scene.witness.until('each item was run', () => scene.witness.counts('finish').size === kept.length)
+  expect(new Set(scene.witness.counts('finish').keys())).toEqual(new Set(kept.map(({ index }) => index)))
+  scene.expectFair()
+})
+
+test('enqueueMany with an id, interrupted by a reload and called again, stores each input once', async () => {
+  const scene = new Scene()
+  const [host, importer] = [await scene.tab('host'), await scene.tab('importer', { handlers: 'none' })]
+  const what = { id: 'work', total: 1_500, chunkSize: 100 }
+  const stored = async () => (await (await scene.queue.batch('work'))?.progress())?.total ?? 0
+  // In the middle of whatever it does …
+  const running = importer.call('store', what).catch(() => 'interrupted')
+  await expect.poll(stored, { interval: 1 }).toBeGreaterThan(0)
+  await importer.reload()
+  await running
+  // … and while it waits for an input, in the middle of a chunk.
+  const gate = 1_250
+  const waiting = importer.call('store', { ...what, gate }).catch(() => 'interrupted')
+  await expect.poll(stored).toBeGreaterThanOrEqual(gate - 50)
+  await importer.reload()
+  expect(await waiting).toBe('interrupted')
+  expect(await importer.call('store', what)).toMatchObject({ total: 1_500, open: false })
+  const batch = await scene.queue.batch<'work'>('work')
+  if (!batch) throw new Error('There is no batch.')
+  await scene.expectAll(batch, 1_500)
+  expect(await scene.queue.counts()).toMatchObject({ completed: 1_500 })
+  expect(await host.role()).toBe('host')
+  // Again, now that it has ended: nothing is stored.
+  expect(await importer.call('store', what)).toMatchObject({ total: 1_500, done: 1_500, open: false })
+  expect(scene.witness.runsOf('work')).toHaveLength(1_500)
+})
+
+test.each([
+  { deaf: 'nobody', host: {}, reader: {} },
+  { deaf: 'the reader', host: {}, reader: { deaf: true } },
+  { deaf: 'the host', host: { deaf: true }, reader: {} },
+])('results reach a tab while another runs the tasks; deaf: $deaf', async (options) => {
+  const scene = new Scene()
+  await scene.tab('host', options.host)
+  const reader = await scene.tab('reader', { handlers: 'none', ...options.reader })
+  const batch = await scene.work(1_000, 1)
+  const [ended, ordered, all] = await Promise.all([
+    reader.call('results', 'work', 'ended'),
+    reader.call('results', 'work', 'input'),
+    reader.call('collect', 'work'),
+  ])
+  const indices = items(1_000).map(({ index }) => index)
+  expect(ended.sort((a, b) => a - b)).toEqual(indices)
+  expect(ordered).toEqual(indices)
+  expect(all).toEqual(indices.map((index) => index ** 2))
+  await scene.expectAll(batch, 1_000)
+  expect(scene.witness.runsOf('work')).toHaveLength(1_000)
+})
