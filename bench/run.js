@@ -29,7 +29,10 @@ try {
   /** @type {import('./throughput.js').Round[]} */
   const rounds = []
   for (let i = 0; i < ROUNDS; i++) {
-    const round = await page.evaluate(([tasks, rows]) => globalThis.benchRound(tasks ?? 0, rows ?? 0), [TASKS, BASELINE_TASKS])
+    const round = await page.evaluate(
+      ([tasks, rows]) => globalThis.benchRound(tasks ?? 0, rows ?? 0),
+      [TASKS, BASELINE_TASKS],
+    )
     console.log(JSON.stringify(round))
     rounds.push(round)
   }

@@ -24,7 +24,9 @@ async function ours(tasks: number): Promise<{ enqueueMany: number; drain: number
   await backend.destroy()
   const fresh = new IndexedDBBackend({ name: 'bench' })
   const queue = new TaskQueue<Handlers>({ backend: fresh })
-  const executor = webWorkers(() => new Worker(new URL('./handlers.worker.ts', import.meta.url), { type: 'module' }), { size: 2 })
+  const executor = webWorkers(() => new Worker(new URL('./handlers.worker.ts', import.meta.url), { type: 'module' }), {
+    size: 2,
+  })
   const inputs = Array.from({ length: tasks }, (_, id) => input(id))
 
   const stored = performance.now()
@@ -49,7 +51,8 @@ async function check(queue: TaskQueue<Handlers>, tasks: number): Promise<void> {
   const { items } = await queue.list({ state: 'completed', limit: 100 })
   for (const { result, input: given } of items) {
     const id = typeof given === 'object' && given !== null && 'id' in given ? given.id : undefined
-    if (result?.status !== 'completed' || result.value !== id) throw new Error(`a wrong outcome: ${JSON.stringify(result)}`)
+    if (result?.status !== 'completed' || result.value !== id)
+      throw new Error(`a wrong outcome: ${JSON.stringify(result)}`)
   }
 }
 

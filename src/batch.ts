@@ -1,15 +1,15 @@
 import type { BatchView } from './backend.js'
-import { BatchReader, type Found } from './client/batch-reader.js'
 import type { Hint } from './channel.js'
+import { BatchReader, type Found } from './client/batch-reader.js'
 import type { Client } from './client/client.js'
 import { Doorbell } from './client/doorbell.js'
-import { BatchNotFoundError, InvalidOptionError, TimeoutError } from './errors.js'
 import { inInputOrder } from './client/input-order.js'
 import { type CancelOptions, checkTimeout, reasonOf } from './client/options.js'
 import { type BatchProgress, progressOf } from './client/progress.js'
-import type { Result } from './task.js'
 import { typed } from './client/typed.js'
 import type { WaitOptions } from './client/waiting.js'
+import { BatchNotFoundError, InvalidOptionError, TimeoutError } from './errors.js'
+import type { Result } from './task.js'
 
 /** How a task of a batch ended, and the index of its input. */
 export type BatchResult<Output = unknown> = Result<Output> & { index: number }

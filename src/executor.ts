@@ -28,7 +28,7 @@ export type EndedRun = {
 } & ({ ok: true; value: unknown } | { ok: false; error: ErrorRecord })
 
 export type Report =
-  /** An attempt has begun. Only for those with a timeout and those expected to take long. */
+  /** An attempt has begun. Only for those with a timeout and those expected to take long; again if it had to begin anew. */
   | { type: 'started'; key: number; at: number }
   | { type: 'ended'; runs: EndedRun[] }
   /** The attempt took its Web Worker down with it. It is the culprit for sure: bystanders are never reported, they run again. */

@@ -1,9 +1,9 @@
 import type { Client } from './client/client.js'
-import { TaskCancelledError, TaskFailedError, TimeoutError } from './errors.js'
 import { type CancelOptions, reasonOf } from './client/options.js'
-import type { TaskId, TaskView } from './task.js'
 import { typed } from './client/typed.js'
 import type { Waiting, WaitOptions } from './client/waiting.js'
+import { TaskCancelledError, TaskFailedError, TimeoutError } from './errors.js'
+import type { TaskId, TaskView } from './task.js'
 
 /** One task, wherever it is by now. Made by `queue.enqueue()` and, after a reload, by `queue.task(id)`. */
 export class Task<Output = unknown> {

@@ -19,8 +19,13 @@ export type {
 export { Batch, type BatchResult, type CollectOptions, type ResultsOptions } from './batch.js'
 export { type Channel, type Hint, localChannel } from './channel.js'
 export type { Inputs } from './client/chunks.js'
-export { type Clock, systemClock } from './clock.js'
 export type { EnqueueManyOptions } from './client/enqueue-many.js'
+export type { QueueEvent } from './client/events.js'
+export type { CancelOptions, EnqueueOptions, ListOptions, PruneOptions } from './client/options.js'
+export type { BatchInfo, BatchProgress, StageProgress } from './client/progress.js'
+export type { EnqueueArguments, TaskInput } from './client/typed.js'
+export type { WaitOptions } from './client/waiting.js'
+export { type Clock, systemClock } from './clock.js'
 export {
   BatchNotFoundError,
   ClosedError,
@@ -34,7 +39,6 @@ export {
   TaskNotFoundError,
   TimeoutError,
 } from './errors.js'
-export type { QueueEvent } from './client/events.js'
 export type { EndedRun, Executor, HandlerSettings, HandlerTable, Report, Run, WorkerView } from './executor.js'
 export { Task } from './handle.js'
 export {
@@ -57,10 +61,8 @@ export {
   PerformanceMonitor,
   type PerformanceReport,
 } from './monitor.js'
-export type { CancelOptions, EnqueueOptions, ListOptions, PruneOptions } from './client/options.js'
 export { Pipeline, PipelineRun, type PipelineStart, pipeline, type RunProgress } from './pipeline.js'
 export type { PartMark, Stage } from './plan/records.js'
-export type { BatchInfo, BatchProgress, StageProgress } from './client/progress.js'
 export { TaskQueue, type TaskQueueOptions } from './queue.js'
 export {
   type CancelledResult,
@@ -80,6 +82,4 @@ export {
   type TaskView,
   taskStates,
 } from './task.js'
-export type { EnqueueArguments, TaskInput } from './client/typed.js'
-export type { WaitOptions } from './client/waiting.js'
 export { type Drained, type DrainOptions, TaskWorker, type TaskWorkerOptions, type WorkerRole } from './worker.js'

@@ -1,14 +1,14 @@
 import { type Clock, systemClock } from './clock.js'
-import { Deadlines } from './deadlines.js'
-import { Durations } from './durations.js'
 import { SitqError } from './errors.js'
+import { Deadlines } from './execute/deadlines.js'
+import { Durations } from './execute/durations.js'
+import { handlerTable, limitOf, timeoutOf } from './execute/handler-table.js'
+import { Line } from './execute/line.js'
+import { type Attempt, abortedRecord, abortReason, startRun, timeoutReason } from './execute/run.js'
+import { Throttle } from './execute/throttle.js'
+import { nextTurn, TURN } from './execute/turn.js'
 import type { EndedRun, Executor, HandlerTable, Report, Run, WorkerView } from './executor.js'
-import { handlerTable, limitOf, timeoutOf } from './handler-table.js'
 import type { HandlerMap } from './handlers.js'
-import { Line } from './line.js'
-import { type Attempt, abortedRecord, abortReason, startRun, timeoutReason } from './run.js'
-import { Throttle } from './throttle.js'
-import { nextTurn, TURN } from './turn.js'
 
 export interface InlineOptions {
   /** Attempts at one time. Default: the TaskWorker's `concurrency`, or else 10: all share one thread, but most wait for I/O. */

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from './errors.js'
-import { checkNumber } from './follow-up.js'
+import { checkNumber } from './checks.js'
 import type { Result } from './task.js'
 
 /** One piece of work that was measured. */

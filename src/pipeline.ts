@@ -2,13 +2,13 @@ import { Batch } from './batch.js'
 import type { Inputs } from './client/chunks.js'
 import { type Client, clientOf } from './client/client.js'
 import { type EnqueueManyOptions, enqueueMany } from './client/enqueue-many.js'
+import type { BatchProgress, StageProgress } from './client/progress.js'
+import type { TaskInput } from './client/typed.js'
 import { InvalidOptionError } from './errors.js'
-import { checkText } from './follow-up.js'
+import { checkText } from './checks.js'
 import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
 import type { Stage } from './plan/records.js'
-import type { BatchProgress, StageProgress } from './client/progress.js'
 import type { TaskQueue } from './queue.js'
-import type { TaskInput } from './client/typed.js'
 
 /** Names of the handlers that take this item. */
 export type MapperOf<Handlers, Item> = {

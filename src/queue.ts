@@ -1,23 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, Cursor, Page } from './backend.js'
 import { Batch } from './batch.js'
+import { checkKnown, checkText, checkTime } from './checks.js'
 import type { Inputs } from './client/chunks.js'
 import { Client, register } from './client/client.js'
-import { type Clock, systemClock } from './clock.js'
-import { cloneOf } from './cloneable.js'
 import { Enqueuer } from './client/enqueue.js'
 import { type EnqueueManyOptions, enqueueMany } from './client/enqueue-many.js'
 import { eventOf, type QueueEvent } from './client/events.js'
-import { checkText } from './follow-up.js'
-import { Task } from './handle.js'
-import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
 import {
   type CancelOptions,
   checkAtLeast0,
-  checkKnown,
   checkLimit,
   checkState,
-  checkTime,
   enqueueOptions,
   type ListOptions,
   type PruneOptions,
@@ -26,9 +20,13 @@ import {
   taskTemplate,
 } from './client/options.js'
 import { type BatchInfo, infoOf } from './client/progress.js'
-import type { Counts, Result, TaskId, TaskView } from './task.js'
 import { type EnqueueArguments, type TaskInput, typed } from './client/typed.js'
 import { Waiting, type WaitOptions } from './client/waiting.js'
+import { type Clock, systemClock } from './clock.js'
+import { cloneOf } from './cloneable.js'
+import { Task } from './handle.js'
+import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
+import type { Counts, Result, TaskId, TaskView } from './task.js'
 
 export interface TaskQueueOptions {
   /** Where the tasks live. Several queues, and a TaskWorker, may share one. */

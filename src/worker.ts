@@ -1,13 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, Retention } from './backend.js'
+import { checkKnown, checkNumber } from './checks.js'
 import type { Clock } from './clock.js'
 import { InvalidOptionError } from './errors.js'
 import type { Executor, WorkerView } from './executor.js'
-import { checkNumber } from './follow-up.js'
 import { pageOnline, pageVisible } from './host/page.js'
 import { Life, type WorkerRole } from './host/role.js'
 import { type Bounds, freshTally, type HostParts, type HostSettings, type Tally } from './host/settings.js'
-import { checkKnown } from './client/options.js'
 
 export type { WorkerRole } from './host/role.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Line } from '../src/line.js'
+import { Line } from '../src/execute/line.js'
 import { keys, runOf } from './support/recorder.js'
 
 const any = () => 'take' as const

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../src/clock.js'
 import type { Executor } from '../src/executor.js'
 import { type WebWorkersOptions, webWorkers } from '../src/web-worker/index.js'
@@ -421,6 +421,7 @@ describe('coming and going', () => {
   })
 
   it('goes on trying when a later one does not start, and keeps what is in line', async () => {
+    const warned = vi.spyOn(console, 'warn').mockImplementation(() => {})
     let spawned = 0
     const factory = () =>
       ++spawned === 1 || spawned > 3 ? spawn() : new Worker('/no/such/file.js', { type: 'module' })
@@ -428,6 +429,9 @@ describe('coming and going', () => {
     executor.give([job(1, { do: 'throw-in-timer' }), job(2, { do: 'return', value: 'kept' })])
     expect(await host.value(2)).toBe('kept')
     expect(spawned).toBe(4)
+    expect(warned).toHaveBeenCalledTimes(2)
+    expect(warned).toHaveBeenCalledWith(expect.stringContaining('could not load its script'))
+    warned.mockRestore()
   })
 
   it('ends Web Workers that have nothing to do, and spawns others when there is work again', async () => {

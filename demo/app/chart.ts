@@ -2,6 +2,10 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { colour, onTheme } from './theme.js'
 
+/** In px, axes included, without the legend. */
+const HEIGHT = 220
+const LEGEND = 34
+
 export interface Line {
   label: string
   /** A colour of tokens.css. */
@@ -39,7 +43,7 @@ export class Chart {
     this.root.className = 'chart'
     this.root.setAttribute('role', 'img')
     this.root.setAttribute('aria-label', label)
-    this.root.style.minHeight = `${(options.height ?? 220) + (options.lines.length > 1 ? 34 : 0)}px` // nothing jumps when it is drawn
+    this.root.style.minHeight = `${(options.height ?? HEIGHT) + (options.lines.length > 1 ? LEGEND : 0)}px` // nothing jumps when it is drawn
     new ResizeObserver(() => this.#fit()).observe(this.root)
     onTheme(() => this.#build())
   }
@@ -52,14 +56,14 @@ export class Chart {
 
   #fit(): void {
     if (!this.#plot) this.#build()
-    else this.#plot.setSize({ width: this.root.clientWidth, height: this.#options.height ?? 220 })
+    else this.#plot.setSize({ width: this.root.clientWidth, height: this.#options.height ?? HEIGHT })
   }
 
   #build(): void {
     this.#plot?.destroy()
     this.#plot = undefined
     if (this.root.clientWidth === 0) return // hidden: the observer calls again when it is shown
-    const { lines, xText, yText, band, items, log, splits, height = 220 } = this.#options
+    const { lines, xText, yText, band, items, log, splits, height = HEIGHT } = this.#options
     const grid = { stroke: colour('line'), width: 1 }
     const axis = { stroke: colour('soft'), grid, ticks: grid, font: '12px system-ui, sans-serif' }
     const series = lines.map(seriesOf)
@@ -77,6 +81,7 @@ export class Chart {
         axes: [
           {
             ...axis,
+            size: 32,
             grid: { show: false },
             values: (_, at) => xText(at),
             ...(splits ? { splits: (_, __, min, max) => splits(min, max) } : {}),

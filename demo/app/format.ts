@@ -17,6 +17,12 @@ export function duration(ms: number): string {
   return minutes < 100 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`
 }
 
+/** Of whole ms, as the clock gives them. */
+export function milliseconds(ms: number): string {
+  if (ms < 1) return 'less than 1 ms'
+  return ms < 1000 ? `${whole.format(ms)} ms` : duration(ms)
+}
+
 export function bytes(size: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let value = size

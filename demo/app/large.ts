@@ -1,9 +1,9 @@
-import type { Batch } from 'sitq'
+import { type Batch, type Percentiles, PerformanceMonitor, type PerformanceReport } from 'sitq'
 import { ended, isLargeJob, type LargeJob, startLarge } from '../runs/large.js'
 import { queue } from '../runs/queue.js'
 import { Chart } from './chart.js'
 import { byId, chosenDelay, el, setText, watch } from './dom.js'
-import { count, perSecond } from './format.js'
+import { count, milliseconds, perSecond } from './format.js'
 import { JobCard } from './job-card.js'
 import { jobTab } from './job-tab.js'
 import { records } from './records.js'
@@ -14,6 +14,8 @@ const steps = [100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_0
 /** How often is looked, in ms, and how many looks the chart shows. */
 const LOOK = 250
 const SHOWN = 240
+/** So many results are read for the percentiles. */
+const OBSERVED = 100_000
 
 export function startLargeTab(): void {
   const slider = byId('large-count', HTMLInputElement)
@@ -54,9 +56,11 @@ async function follow(job: LargeJob, fresh: boolean): Promise<void> {
     const all = await startLarge(queue, job)
     const moves = await ended(all)
     const { done, failed, cancelled } = await all.progress()
-    const seen = (fresh || moves > 0) && cancelled === 0
-    if (seen) speed.end(done, Date.now() - job.startedAt)
-    if (seen) records.add({ job, title, tasks: done, errors: failed })
+    if ((fresh || moves > 0) && cancelled === 0) {
+      speed.end(done, Date.now() - job.startedAt)
+      records.add({ job, title, tasks: done, errors: failed })
+    }
+    speed.spread(await spreadOf(all))
     card.state(cancelled > 0 ? 'cancelled' : failed > 0 ? 'failed' : 'completed')
   } finally {
     over.abort()
@@ -65,10 +69,22 @@ async function follow(job: LargeJob, fresh: boolean): Promise<void> {
   }
 }
 
+/** How long its tasks waited and ran. */
+async function spreadOf(batch: Batch): Promise<PerformanceReport> {
+  const monitor = new PerformanceMonitor()
+  let left = OBSERVED
+  for await (const result of batch.results()) {
+    monitor.observe(result)
+    if (--left === 0) break
+  }
+  return monitor.report()
+}
+
 /** Tasks ended per second, as they end. */
 class Speed {
   readonly root: HTMLElement
   readonly #says = el('span')
+  readonly #spread = el('p', { class: 'source' }, 'Waiting and running times follow when it has ended.')
   readonly #chart = new Chart('Tasks per second, over the last minute', {
     lines: [{ label: 'tasks/s', token: 'completed', kind: 'area' }],
     xText: (values) => values.map((value) => `${value} s`),
@@ -85,6 +101,7 @@ class Speed {
       {},
       el('div', { class: 'stage-line' }, el('strong', {}, 'Throughput'), this.#says),
       this.#chart.root,
+      this.#spread,
     )
     this.#chart.show([[], []])
   }
@@ -107,5 +124,11 @@ class Speed {
 
   end(done: number, ms: number): void {
     setText(this.#says, `${perSecond(done / (ms / 1000))} from the first to the last`)
+  }
+
+  spread({ waiting, running }: PerformanceReport): void {
+    const of = (key: keyof Percentiles) =>
+      `waited up to ${milliseconds(waiting[key])} and ran ${milliseconds(running[key])}`
+    setText(this.#spread, `Half of the tasks ${of('p50')}; 95 % ${of('p95')}.`)
   }
 }

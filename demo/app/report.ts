@@ -5,7 +5,7 @@ import { PagedTable } from './table.js'
 
 /** The performance report of the jobs that ended in this browser. */
 export function startReport(): void {
-  const figures = el('dl', { class: 'figures' })
+  const figures = el('dl', { class: 'figures by-three' })
   const table = new PagedTable('Jobs that ended', [
     { title: 'Job', cell: (job: ReturnType<typeof records.all>[number]) => job.title },
     { title: 'Tasks', kind: 'number', cell: ({ tasks }) => count(tasks) },

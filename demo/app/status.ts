@@ -142,7 +142,8 @@ const reloadButton = () => button('Reload now', () => location.reload(), 'quiet'
 
 function storageView(signal: AbortSignal, act: Act): Node[] {
   const says = el('p', {}, '…')
-  const keep = button('Ask to keep it', () => act('Asked the browser to keep what is stored.', persist), 'quiet')
+  const keep = button('Keep it', () => act('Asked the browser to keep what is stored.', persist), 'quiet')
+  keep.title = 'Ask the browser not to delete it'
   watch(LOOK_AT_STORAGE, signal, async () => {
     const [space, persisted] = await Promise.all([estimate(), navigator.storage.persisted()])
     const used = space

@@ -1,3 +1,4 @@
+import { files } from '../import/files.js'
 import { usersSummary } from '../jobs/summary.js'
 import type { RowError } from '../jobs/validate.js'
 import { queue } from '../runs/queue.js'
@@ -33,6 +34,7 @@ export async function followUsers(job: UsersJob, fresh: boolean): Promise<void> 
     await looking
     await look()
   }
+  if (job.source === 'file') await files.remove(job.file) // every row is a task by now, or never will be
   const { validation, processing, state } = await run.progress()
   const errors = validation.failed + processing.failed
   if (seenRunning && state === 'completed') records.add({ job, title: titleOf(job), tasks: validation.done, errors })
@@ -59,7 +61,8 @@ class UsersView {
   readonly #processing = new StageView('Processing of the valid ones', 'users-processing')
   readonly #figures = { total: el('dd'), valid: el('dd'), rate: el('dd'), processed: el('dd') }
   readonly #noErrors = el('p', { class: 'empty' }, 'None so far.')
-  readonly #exports = el('div', { class: 'actions' })
+  readonly #exports: HTMLButtonElement[] = []
+  readonly #exportLine = el('div', { class: 'actions' }, el('span', { class: 'caption' }, 'Export'))
 
   constructor(job: UsersJob) {
     this.#job = job
@@ -80,7 +83,7 @@ class UsersView {
         figure('Success rate', rate),
         figure('Processed', processed),
       ),
-      this.#exports,
+      this.#exportLine,
       el('h3', {}, 'Errors by row'),
       this.#noErrors,
       this.errors.root,
@@ -92,12 +95,13 @@ class UsersView {
     const name = titleOf(this.#job)
       .replace(/\.\w+$/, '')
       .replace(/[^\w-]+/g, '-')
-    this.#exports.replaceChildren(
-      el('span', { class: 'caption' }, 'Export'),
+    this.#exports.push(
       button('Results as CSV', () => saveCsv(`${name}-results.csv`, run.processed()), 'quiet'),
       button('Results as JSON', () => saveJson(`${name}-results.json`, run.processed()), 'quiet'),
       button('Errors as CSV', () => saveCsv(`${name}-errors.csv`, from(this.errors.rows)), 'quiet'),
     )
+    for (const each of this.#exports) each.disabled = true // until the job has ended and there is a whole to save
+    this.#exportLine.append(...this.#exports)
   }
 
   show({ imported, validation, processing, state, problem }: UsersProgress): void {
@@ -119,7 +123,10 @@ class UsersView {
     if (!validation.open && expected > 0) this.#card.share((validation.done + processing.done) / expected)
     this.#noErrors.hidden = this.errors.rows.length > 0
     this.errors.root.hidden = !this.#noErrors.hidden
-    if (state !== 'running') setText(this.#noErrors, 'None.')
+    if (state !== 'running') {
+      setText(this.#noErrors, 'None.')
+      for (const each of this.#exports) each.disabled = false
+    }
     this.#card.state(state, problem)
   }
 }

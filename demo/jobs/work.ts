@@ -1,6 +1,3 @@
-/** The steps of the control that adds work to each item, in ms. */
-export const delays = [0, 50, 100] as const
-
 /**
  * Keeps its thread busy for so many ms. A spin and not a timer, because this is what Web Workers are for: nothing else runs
  * in that thread meanwhile, no signal is seen, and only termination ends it early. The page stays smooth all the same.

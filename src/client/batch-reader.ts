@@ -1,10 +1,10 @@
 import type { BatchView, Cursor } from '../backend.js'
 import type { Hint } from '../channel.js'
-import type { Client } from './client.js'
-import { BRIDGE, IndexSet, PartTable, type Spot } from './part-table.js'
 import type { Stage } from '../plan/records.js'
 import { onward } from '../plan/stages.js'
 import type { Interval, Lane, Position, Result, TaskId } from '../task.js'
+import type { Client } from './client.js'
+import { BRIDGE, IndexSet, PartTable, type Spot } from './part-table.js'
 
 /** An item of a batch that has ended, and where its result lies. */
 export interface Found extends Spot {

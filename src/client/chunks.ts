@@ -1,6 +1,6 @@
 import { assertCloneable, roughSize } from '../cloneable.js'
 import { InvalidOptionError } from '../errors.js'
-import { nextTurn } from '../turn.js'
+import { nextTurn } from '../execute/turn.js'
 
 /** What enqueueMany takes inputs from. */
 export type Inputs<Input> = Iterable<Input> | AsyncIterable<Input>

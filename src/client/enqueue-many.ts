@@ -1,13 +1,13 @@
 import type { BatchView } from '../backend.js'
-import { type Chunk, Chunker, type Inputs } from './chunks.js'
-import type { Client } from './client.js'
+import { checkKnown, checkNumber, checkText } from '../checks.js'
 import { whyUncloneable } from '../cloneable.js'
 import { InvalidOptionError } from '../errors.js'
-import { checkNumber, checkText } from '../follow-up.js'
-import { checkKnown, type EnqueueOptions, enqueueOptions, taskTemplate } from './options.js'
+import { nextTurn } from '../execute/turn.js'
 import type { Stage } from '../plan/records.js'
 import { randomText } from '../random.js'
-import { nextTurn } from '../turn.js'
+import { type Chunk, Chunker, type Inputs } from './chunks.js'
+import type { Client } from './client.js'
+import { type EnqueueOptions, enqueueOptions, taskTemplate } from './options.js'
 
 export interface EnqueueManyOptions extends EnqueueOptions {
   /**

@@ -1,7 +1,7 @@
 import type { AddOptions, NewTask } from '../backend.js'
-import type { Client } from './client.js'
 import { SitqError, StorageError } from '../errors.js'
 import type { TaskId } from '../task.js'
+import type { Client } from './client.js'
 
 type Durability = AddOptions['durability']
 

@@ -1,5 +1,5 @@
-import type { BatchReader, Found } from './batch-reader.js'
 import type { Interval, Lane, Position } from '../task.js'
+import type { BatchReader, Found } from './batch-reader.js'
 
 /** Results read again in one go, at most. */
 const RUN = 8_192

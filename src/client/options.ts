@@ -1,6 +1,6 @@
 import type { Cursor, NewTask } from '../backend.js'
+import { checkKnown, checkNumber, checkText, runAtOf, settingsOf } from '../checks.js'
 import { InvalidOptionError } from '../errors.js'
-import { checkNumber, checkText, runAtOf, settingsOf } from '../follow-up.js'
 import { type RetryPolicy, type TaskState, taskStates } from '../task.js'
 
 /** What every way of enqueueing takes. */
@@ -33,35 +33,21 @@ export const enqueueOptions: readonly (keyof EnqueueOptions)[] = [
   'meta',
   'durability',
 ]
-const retryOptions: readonly (keyof RetryPolicy)[] = ['attempts', 'delay', 'factor', 'maxDelay', 'jitter']
 
 /** A task but for its input, out of checked options. `meta` is copied: the caller may go on changing its own. */
 export function taskTemplate(name: string, options: EnqueueOptions, now: number): Omit<NewTask, 'input'> {
-  const { queue = 'default', priority = 0, retry, durability } = options
+  const { queue = 'default', priority = 0, durability } = options
   const template: Omit<NewTask, 'input'> = {
     name: checkText('name', name),
     queue: checkText('queue', queue),
     priority: checkNumber('priority', priority, -100, 100, true),
   }
-  if (retry !== undefined) checkKnown('retry', retry, retryOptions)
   if (durability !== undefined) checkDurability(durability)
   const runAt = runAtOf(options, now)
   if (runAt !== undefined) template.runAt = runAt
   const settings = settingsOf(options)
   if (settings) template.settings = settings
   return template
-}
-
-/** Callers in plain JavaScript misspell options and hear nothing of it; here they do. */
-export function checkKnown(of: string, given: unknown, known: readonly string[]): void {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new InvalidOptionError(of, `${of} must be an object with any of: ${known.join(', ')}.`)
-  }
-  for (const key of Object.keys(given)) {
-    if (known.includes(key)) continue
-    const option = of === 'options' ? key : `${of}.${key}`
-    throw new InvalidOptionError(option, `There is no option '${option}'. Use any of: ${known.join(', ')}.`)
-  }
 }
 
 function checkDurability(value: unknown): void {
@@ -78,11 +64,6 @@ export function checkTimeout(timeout: number | undefined): number | undefined {
 /** How many things a page of a listing has. */
 export function checkLimit(limit: number): number {
   return checkNumber('limit', limit, 1, 1_000, true)
-}
-
-/** A time in ms since the epoch, out of a Date or a number. */
-export function checkTime(option: string, time: Date | number): number {
-  return checkNumber(option, time instanceof Date ? time.getTime() : time, 0, Number.MAX_SAFE_INTEGER)
 }
 
 export interface CancelOptions {

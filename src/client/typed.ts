@@ -1,7 +1,7 @@
 /** Where the types of an application's handlers meet storage, which keeps names and values, not types. */
 import type { InputOf } from '../handlers.js'
-import type { EnqueueOptions } from './options.js'
 import type { Result } from '../task.js'
+import type { EnqueueOptions } from './options.js'
 
 /** What may be given to a handler. Of handlers nothing is known of, anything. */
 export type TaskInput<Handler> = [InputOf<Handler>] extends [never] ? unknown : InputOf<Handler>

@@ -1,10 +1,10 @@
 import type { Change } from '../backend.js'
 import type { Hint } from '../channel.js'
+import { TaskNotFoundError } from '../errors.js'
+import { type Lane, type Position, parseId, type Result, type TaskId } from '../task.js'
 import type { Client } from './client.js'
 import { FIRST_POLL, LAST_POLL, POLL_GROWTH } from './doorbell.js'
-import { TaskNotFoundError } from '../errors.js'
 import { checkTimeout } from './options.js'
-import { type Lane, type Position, parseId, type Result, type TaskId } from '../task.js'
 
 /** How long to wait for something, and what calls it off. */
 export interface WaitOptions {

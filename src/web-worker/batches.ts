@@ -1,7 +1,7 @@
-import type { Durations } from '../durations.js'
+import type { Durations } from '../execute/durations.js'
+import { limitOf } from '../execute/handler-table.js'
+import type { Line } from '../execute/line.js'
 import type { HandlerTable, Run } from '../executor.js'
-import { limitOf } from '../handler-table.js'
-import type { Line } from '../line.js'
 import type { Member } from './member.js'
 
 /** A Web Worker with less work than this, in ms, gets more… */

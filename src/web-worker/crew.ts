@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
-import type { Deadlines } from '../deadlines.js'
 import { errorRecord } from '../errors.js'
+import type { Deadlines } from '../execute/deadlines.js'
 import type { HandlerTable } from '../executor.js'
 import { Member } from './member.js'
 import type { ToPage } from './protocol.js'

@@ -1,4 +1,4 @@
-import type { Durations } from '../durations.js'
+import type { Durations } from '../execute/durations.js'
 import type { Run, WorkerView } from '../executor.js'
 import type { WorkerHandle } from './worker-handle.js'
 

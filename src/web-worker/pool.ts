@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../clock.js'
 import { InvalidOptionError, SitqError } from '../errors.js'
+import { checkNumber } from '../checks.js'
 import type { Executor } from '../executor.js'
-import { checkNumber } from '../follow-up.js'
 import { Dispatcher } from './dispatcher.js'
 
 export interface WebWorkersOptions {

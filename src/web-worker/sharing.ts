@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js'
-import type { Deadlines } from '../deadlines.js'
+import type { Deadlines } from '../execute/deadlines.js'
 import { isStuck, SILENCE } from './batches.js'
 import type { Crew } from './crew.js'
 

@@ -54,7 +54,7 @@ export class WorkerHandle {
       const { port1, port2 } = new MessageChannel()
       this.#port = port1
       this.#listenTo(port1)
-      const lock = `sitq-web-worker-${crypto.randomUUID()}`
+      const lock = lockName()
       const { concurrency } = this.#options
       const { table, locked } = await Promise.race<Connected>([
         service.connect(transfer(port2, [port2]), { concurrency, lock }),
@@ -152,6 +152,11 @@ export class WorkerHandle {
     this.terminate()
     this.#options.died(death)
   }
+}
+
+/** Shared by the whole origin. `crypto.randomUUID` is missing outside secure contexts, where all else works. */
+function lockName(): string {
+  return `sitq-web-worker-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`
 }
 
 function startError(what: string, cause?: unknown): SitqError {

@@ -1,10 +1,11 @@
-import type { Clock } from './clock.js'
-import { cloneOf } from './cloneable.js'
-import { errorRecord, InvalidInputError, SitqError } from './errors.js'
-import type { EndedRun, Run } from './executor.js'
-import { checkText, followUpRequest } from './follow-up.js'
-import type { FollowUpRequest, HandlerContext, HandlerFunction, HandlerMap, HandlerObject } from './handlers.js'
-import type { ErrorRecord } from './task.js'
+import { checkText } from '../checks.js'
+import type { Clock } from '../clock.js'
+import { cloneOf } from '../cloneable.js'
+import { errorRecord, InvalidInputError, SitqError } from '../errors.js'
+import type { EndedRun, Run } from '../executor.js'
+import type { FollowUpRequest, HandlerContext, HandlerFunction, HandlerMap, HandlerObject } from '../handlers.js'
+import type { ErrorRecord } from '../task.js'
+import { followUpRequest } from './follow-up.js'
 
 /** One attempt under way in this thread. */
 export interface Attempt {

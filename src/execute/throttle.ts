@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js'
+import type { Clock } from '../clock.js'
 
 /** Calls `act` at most once in `ms`, and always once more after the last `request`. */
 export class Throttle {

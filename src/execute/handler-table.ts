@@ -1,7 +1,7 @@
-import { InvalidOptionError } from './errors.js'
-import type { HandlerSettings, HandlerTable, Run } from './executor.js'
-import { checkNumber, checkRetry } from './follow-up.js'
-import type { HandlerFunction, HandlerMap, HandlerObject } from './handlers.js'
+import { checkNumber, checkRetry } from '../checks.js'
+import { InvalidOptionError } from '../errors.js'
+import type { HandlerSettings, HandlerTable, Run } from '../executor.js'
+import type { HandlerFunction, HandlerMap, HandlerObject } from '../handlers.js'
 
 /** What the host must know of the handlers. Throws InvalidOptionError where settings cannot be what they are. */
 export function handlerTable(handlers: HandlerMap): HandlerTable {

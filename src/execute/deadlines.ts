@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js'
+import type { Clock } from '../clock.js'
 import { nextTurn } from './turn.js'
 
 /** A timer that fires later than this, in ms, tells that the thread was busy or throttled. */

@@ -1,4 +1,4 @@
-import type { Run } from './executor.js'
+import type { Run } from '../executor.js'
 
 type Judge = (run: Run) => 'take' | 'aside' | 'stop'
 

@@ -1,44 +1,47 @@
+/**
+ * What callers may give, checked before anything is done with it. Everything throws InvalidOptionError, which names the
+ * option and says what it may be: callers in plain JavaScript misspell options and would hear nothing of it.
+ */
 import { cloneOf } from './cloneable.js'
 import { InvalidOptionError } from './errors.js'
-import type { FollowUpOptions, FollowUpRequest } from './handlers.js'
 import type { RetryPolicy, TaskSettings } from './task.js'
 
-/** What `ctx.enqueue(name, input, options)` asks for, checked. The input is copied: the handler may go on changing its own. */
-export function followUpRequest(name: string, input: unknown, options: FollowUpOptions, now: number): FollowUpRequest {
-  checkText('name', name)
-  for (const option of Object.keys(options)) {
-    if (!KNOWN.has(option)) throw new InvalidOptionError(option, `There is no option '${option}': ${LIST}`)
-  }
-  const { queue, priority, batch } = options
-  const request: FollowUpRequest = { name, input: cloneOf(input, 'input') }
-  if (queue !== undefined) request.queue = checkText('queue', queue)
-  if (priority !== undefined) request.priority = checkNumber('priority', priority, -100, 100, true)
-  if (batch !== undefined) request.batch = checkText('batch', batch)
-  const runAt = runAtOf(options, now)
-  if (runAt !== undefined) request.runAt = runAt
-  const settings = settingsOf(options)
-  if (settings) request.settings = settings
-  return request
-}
+const retryOptions: readonly (keyof RetryPolicy)[] = ['attempts', 'delay', 'factor', 'maxDelay', 'jitter']
 
-const KNOWN = new Set(['queue', 'priority', 'delay', 'runAt', 'batch', 'retry', 'timeout', 'meta'])
-const LIST = `the options are ${[...KNOWN].join(', ')}.`
+/** Refuses options that do not exist. */
+export function checkKnown(of: string, given: unknown, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InvalidOptionError(of, `${of} must be an object with any of: ${known.join(', ')}.`)
+  }
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue
+    const option = of === 'options' ? key : `${of}.${key}`
+    throw new InvalidOptionError(option, `There is no option '${option}'. Use any of: ${known.join(', ')}.`)
+  }
+}
 
 /** `delay` and `runAt` as one time. */
 export function runAtOf(options: { delay?: number; runAt?: number | Date }, now: number): number | undefined {
   const { delay, runAt } = options
-  if (delay === undefined && runAt === undefined) return undefined
   if (delay !== undefined && runAt !== undefined) {
     throw new InvalidOptionError('delay', 'Give either delay or runAt, not both.')
   }
   if (delay !== undefined) return now + checkNumber('delay', delay, 0, Number.MAX_SAFE_INTEGER - now)
-  return checkNumber('runAt', runAt instanceof Date ? runAt.getTime() : runAt, 0, Number.MAX_SAFE_INTEGER)
+  return runAt === undefined ? undefined : checkTime('runAt', runAt)
+}
+
+/** A time in ms since the epoch, out of a Date or a number. */
+export function checkTime(option: string, time: Date | number): number {
+  return checkNumber(option, time instanceof Date ? time.getTime() : time, 0, Number.MAX_SAFE_INTEGER)
 }
 
 /** The settings a task carries with it; undefined if there are none. */
 export function settingsOf({ retry, timeout, meta }: TaskSettings): TaskSettings | undefined {
   const settings: TaskSettings = {}
-  if (retry !== undefined) settings.retry = checkRetry(retry)
+  if (retry !== undefined) {
+    checkKnown('retry', retry, retryOptions)
+    settings.retry = checkRetry(retry)
+  }
   if (timeout !== undefined) settings.timeout = checkNumber('timeout', timeout, 0, Number.MAX_SAFE_INTEGER)
   if (meta !== undefined) settings.meta = cloneOf(meta, 'meta')
   return Object.keys(settings).length > 0 ? settings : undefined
