@@ -171,7 +171,7 @@ describe('a frozen host', () => {
     const { host, standby } = await frozen(w)
     await w.clock.advance(120_000)
     expect(roles(host, standby)).toEqual(['host', 'standby'])
-    expect(w.hints.filter(({ type }) => type === 'ping')).toHaveLength(61)
+    expect(w.hints.filter(({ type }) => type === 'ping')).toHaveLength(121)
   })
 
   test('loses its lock once it has not answered for 10 s, and its results count for nothing', async () => {

@@ -77,7 +77,7 @@ function delimiterOf(sample: string): string {
   return meta.delimiter || ','
 }
 
-export function parseRow(row: string, delimiter: string): string[] {
+function parseRow(row: string, delimiter: string): string[] {
   return parseRows([row], delimiter)[0] ?? []
 }
 

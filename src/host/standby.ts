@@ -4,11 +4,11 @@ import type { HostParts } from './settings.js'
 import { livesHere } from './tenure.js'
 
 /** A visible standby pings the host this often, in ms. */
-const PING_EVERY = 2_000
+const PING_EVERY = 1_000
 /** A host that answered before and does not for this long, in ms, is taken for frozen. */
 const SILENT = 10_000
 /** So many pings must have gone unanswered by then: fewer mean that it was the standby that stood still. */
-const PINGS = 5
+const PINGS = 8
 
 export interface WatchEvents {
   /** The host is frozen: its lock should be stolen. */

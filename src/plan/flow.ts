@@ -4,6 +4,7 @@ import type { Appended } from './append.js'
 import type { Draft } from './ledger.js'
 import { countBatch } from './outcome.js'
 import type { BatchMark, Block } from './records.js'
+import { onward } from './stages.js'
 
 const LEAST_PRIORITY = -100
 
@@ -28,29 +29,26 @@ export function continueFlow(
   if (judged && output !== true) return drop(draft, batch, at, now)
   done.completed++
   const value = judged ? block.inputs[position - block.from] : output
-  for (let next = at + 1; next < stages.length; next++) {
-    const stage = stages[next]
-    if (!stage) break
-    if (!('field' in stage)) {
-      const { queue } = place.ledger
-      const priority = Math.max(LEAST_PRIORITY, place.state.priority - 1)
-      const settings = block.settings ?? block.own?.[position - block.from]
-      return {
-        queue,
-        priority,
-        name: stage.name,
-        input: value,
-        batch: batch.id,
-        stage: next,
-        index,
-        ...(settings ? { settings } : {}),
-      }
-    }
-    if (!isTrue(value, stage.field)) return drop(draft, batch, next, now)
-    stage.completed++
+  const next = onward(stages, at, value)
+  // Filters by a field have no tasks of their own: what passes them is counted on the way.
+  for (const passed of stages.slice(at + 1, next.to === 'end' ? stages.length : next.stage)) passed.completed++
+  if (next.to === 'dropped') return drop(draft, batch, next.stage, now)
+  const stage = next.to === 'stage' ? stages[next.stage] : undefined
+  if (next.to === 'end' || !stage || !('name' in stage)) {
+    countBatch(draft, batch.id, 'completed', 1, now)
+    return undefined
   }
-  countBatch(draft, batch.id, 'completed', 1, now)
-  return undefined
+  const settings = block.settings ?? block.own?.[position - block.from]
+  return {
+    queue: place.ledger.queue,
+    priority: Math.max(LEAST_PRIORITY, place.state.priority - 1),
+    name: stage.name,
+    input: value,
+    batch: batch.id,
+    stage: next.stage,
+    index,
+    ...(settings ? { settings } : {}),
+  }
 }
 
 function drop(draft: Draft, batch: BatchMark, stage: number, now: number): undefined {
@@ -58,12 +56,6 @@ function drop(draft: Draft, batch: BatchMark, stage: number, now: number): undef
   if (of) of.dropped++
   countBatch(draft, batch.id, 'dropped', 1, now)
   return undefined
-}
-
-function isTrue(value: unknown, field: string): boolean {
-  return (
-    typeof value === 'object' && value !== null && Object.hasOwn(value, field) && Reflect.get(value, field) === true
-  )
 }
 
 /** Index in the run's input of a task of a pipeline. */

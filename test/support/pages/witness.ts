@@ -85,7 +85,7 @@ export class Witness {
   }
 
   /** Resolves once it holds; looked at whenever something is seen. Rejects after `within` ms. */
-  until(what: string, holds: () => boolean, within = 12_000): Promise<void> {
+  until(what: string, holds: () => boolean, within = 20_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#waiting.delete(look)
