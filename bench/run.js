@@ -1,4 +1,7 @@
 // `npm run bench`: throughput in real Chromium, interleaved rounds, medians with their spread.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright'
 import { createServer } from 'vite'
@@ -20,21 +23,47 @@ const server = await createServer({
   server: { port: 0, host: '127.0.0.1', fs: { allow: [fileURLToPath(new URL('..', import.meta.url))] } },
 })
 await server.listen()
-const browser = await chromium.launch(await prepareChromium())
+const launch = await prepareChromium()
+
+/**
+ * Runs something on the bench page with a fresh profile: on the disk, as a user's is (a private context keeps IndexedDB in
+ * memory), and without what the round before left to be compacted.
+ * @template T
+ * @param {(page: import('playwright').Page) => Promise<T>} measure
+ */
+async function inFreshProfile(measure) {
+  const profile = mkdtempSync(join(tmpdir(), 'sitq-bench-'))
+  const context = await chromium.launchPersistentContext(profile, launch)
+  try {
+    const page = await context.newPage()
+    page.on('pageerror', (error) => console.error(error))
+    await page.goto(server.resolvedUrls?.local[0] ?? '')
+    await page.waitForFunction(() => 'benchRound' in globalThis)
+    return await measure(page)
+  } finally {
+    await context.close()
+    rmSync(profile, { recursive: true, force: true })
+  }
+}
+
 try {
-  const page = await browser.newPage()
-  page.on('pageerror', (error) => console.error(error))
-  await page.goto(server.resolvedUrls?.local[0] ?? '')
-  await page.waitForFunction(() => 'benchRound' in globalThis)
+  /** @type {[number, number[]]} */
+  const experiment = [4096, [1, 10, 50, 100, 1000, 4096]]
+  const rows = await inFreshProfile((page) =>
+    page.evaluate(([tasks, sizes]) => globalThis.benchChunks(tasks, sizes), experiment),
+  )
+  for (const { size, stored, ended } of rows) {
+    console.log(`chunks of ${size}: ${stored} tasks/s stored, ${ended} tasks/s until the last has ended`)
+  }
   /** @type {import('./throughput.js').Round[]} */
   const rounds = []
   for (let i = 0; i < ROUNDS; i++) {
-    const round = await page.evaluate(
-      ([tasks, rows]) => globalThis.benchRound(tasks ?? 0, rows ?? 0),
-      [TASKS, BASELINE_TASKS],
+    /** @type {[number, number]} */
+    const sizes = [TASKS, BASELINE_TASKS]
+    rounds.push(
+      await inFreshProfile((page) => page.evaluate(([tasks, rows]) => globalThis.benchRound(tasks, rows), sizes)),
     )
-    console.log(JSON.stringify(round))
-    rounds.push(round)
+    console.log(JSON.stringify(rounds.at(-1)))
   }
   for (const [label, pick, base] of /** @type {const} */ ([
     ['enqueueMany', 'enqueueMany', 'baselineEnqueue'],
@@ -48,7 +77,6 @@ try {
     )
   }
 } finally {
-  await browser.close()
   await server.close()
 }
 

@@ -17,6 +17,8 @@ export interface Round {
 /** 150–300 bytes, as real tasks carry. */
 const input = (id: number) => ({ id, text: `task ${id} `.padEnd(180, 'abcdefghij') })
 
+const workerFile = () => new Worker(new URL('./handlers.worker.ts', import.meta.url), { type: 'module' })
+
 const perSecond = (count: number, ms: number) => Math.round((count / ms) * 1000)
 
 async function ours(tasks: number): Promise<{ enqueueMany: number; drain: number }> {
@@ -74,7 +76,31 @@ export async function round(tasks: number, baselineTasks: number): Promise<Round
   return { tasks, ...(await ours(tasks)), ...(await baseline(baselineTasks)) }
 }
 
+/** Tasks per second stored by `enqueueMany`, and the same until the last one has ended, by the size of its chunks. */
+export async function chunks(tasks: number, sizes: readonly number[]) {
+  const rows: { size: number; stored: number; ended: number }[] = []
+  const backend = new IndexedDBBackend({ name: 'bench-chunks' })
+  const queue = new TaskQueue<Handlers>({ backend })
+  const executor = webWorkers(workerFile, { size: 2 })
+  const worker = new TaskWorker(queue, { executor })
+  await worker.start()
+  for (const chunkSize of sizes) {
+    const started = performance.now()
+    const inputs = Array.from({ length: tasks }, (_, id) => input(id))
+    const batch = await queue.enqueueMany('noop', inputs, { chunkSize })
+    const stored = perSecond(tasks, performance.now() - started)
+    await batch.collect()
+    rows.push({ size: chunkSize, stored, ended: perSecond(tasks, performance.now() - started) })
+  }
+  await worker.stop()
+  await queue.close()
+  await backend.destroy()
+  return rows
+}
+
 declare global {
   var benchRound: typeof round
+  var benchChunks: typeof chunks
 }
 globalThis.benchRound = round
+globalThis.benchChunks = chunks

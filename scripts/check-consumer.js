@@ -1,7 +1,7 @@
-// Checks the package as its users meet it: packs it, installs the tarball in a fresh Vite app (scripts/consumer), type-checks
-// and builds that app, and waits in Chromium for a task's result. Run `npm run build` first.
+// Checks the package as its users meet it: packs it, installs the tarball in a fresh Vite app (scripts/consumer and the README's
+// example), type-checks and builds that app, and waits in Chromium for the results. Run `npm run build` first.
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,6 +35,7 @@ function pack() {
 /** @param {string} tarball */
 function install(tarball) {
   cpSync(join(root, 'scripts', 'consumer'), app, { recursive: true })
+  writeReadmeExample()
   const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const { vite, typescript } = devDependencies
   const manifest = {
@@ -46,6 +47,16 @@ function install(tarball) {
   }
   writeFileSync(join(app, 'package.json'), JSON.stringify(manifest, null, 2))
   run('npm install', 'npm install --prefer-offline --no-audit --no-fund', app)
+}
+
+/** The README's code blocks that name a file: `// src/app.ts`. */
+function writeReadmeExample() {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const blocks = [...readme.matchAll(/^```ts\n\/\/ src\/(\S+)\n([\s\S]*?)^```$/gm)]
+  if (blocks.length !== 3) throw new Error(`The README's example should be 3 files and is ${blocks.length}.`)
+  const folder = join(app, 'src', 'readme')
+  mkdirSync(folder)
+  for (const [, file = '', code = ''] of blocks) writeFileSync(join(folder, file), code)
 }
 
 /** The page imports only the type of its handlers: their code must be in the worker's chunk alone. */
@@ -68,7 +79,9 @@ async function runsATask() {
     /** @type {string[]} */
     const complaints = []
     page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)))
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+    /** @type {string[]} */
+    const logged = []
+    page.on('console', (message) => (message.type() === 'error' ? complaints : logged).push(message.text()))
     await page.goto(server.resolvedUrls?.local[0] ?? '')
     const result = page.locator('#result:not(:empty)')
     await result.waitFor({ timeout: 30_000 }).catch(() => complaints.push('No result within 30 s.'))
@@ -76,6 +89,9 @@ async function runsATask() {
     if (text !== 'completed: 42') {
       throw new Error(`The page should say "completed: 42". It says: ${text}\n${complaints.join('\n')}`)
     }
+    while (logged.length < 2) await page.waitForEvent('console', { timeout: 30_000 })
+    const readme = logged.join(' | ')
+    if (readme !== '144 | [completed, completed, completed]') throw new Error(`The README's example logged: ${readme}`)
   } finally {
     await browser.close()
     await server.close()

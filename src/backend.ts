@@ -29,6 +29,8 @@ export interface NewTask {
 /** The batch a chunk of tasks belongs to, created with its first chunk. */
 export interface BatchChunk {
   id: string
+  /** Of the batch; the tasks name their own. */
+  queue: string
   /** Index in the whole input of the chunk's first task. Inputs before the batch's total are stored already and ignored. */
   offset: number
   /** More inputs will come. */

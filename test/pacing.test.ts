@@ -118,3 +118,12 @@ describe('how it changes', () => {
     expect(isTooMuch(slow, 2, 100, 5)).toBe(true)
   })
 })
+
+test('work that ran out says that more could have been done, at once', () => {
+  // 27 tasks in 1 ms, and then nothing: the next claim must be larger, however slow the start was.
+  const slow = measure({ ...freshPace, perSlot: 512 }, { count: 5, ms: 50 })
+  expect(claimLimit(slow, 2, 0, 0)).toBe(12)
+  expect(claimLimit(measure(slow, { count: 27, ms: 1, dry: true }), 2, 0, 0)).toBeGreaterThan(1_000)
+  expect(measure(slow, { count: 1, ms: 1_000, dry: true }).rate).toBeLessThan(0.1)
+  expect(measure(slow, { count: 27, ms: 1 }).rate).toBeLessThan(0.3)
+})

@@ -122,7 +122,7 @@ function store({ client, template, id, stages, options }: Import, { offset, inpu
       inputs.map((input) => ({ ...template, input })),
       {
         now: client.clock.now(),
-        batch: { id, offset, open: !last || open, ...(stages ? { stages } : {}) },
+        batch: { id, queue: template.queue, offset, open: !last || open, ...(stages ? { stages } : {}) },
         ...(durability ? { durability } : {}),
       },
     ),

@@ -55,11 +55,14 @@ export function observe(pace: Pace, { count, ms }: { count: number; ms: number }
 
 /**
  * The pace after a stretch of `ms` in which there was work and `count` attempts ended. Slots promise more than there is
- * where they share a thread or outnumber the cores: the rate tells what really gets done.
+ * where they share a thread or outnumber the cores: the rate tells what really gets done. `dry`: the work ran out, so that
+ * more would have been done had there been more; then the rate is what was measured at least, at once.
  */
-export function measure(pace: Pace, { count, ms }: { count: number; ms: number }): Pace {
+export function measure(pace: Pace, { count, ms, dry = false }: { count: number; ms: number; dry?: boolean }): Pace {
   const now = count / ms
-  return { ...pace, rate: pace.rate === undefined ? now : pace.rate + (now - pace.rate) * (1 - Math.exp(-ms / SMOOTH)) }
+  const { rate = now } = pace
+  if (dry && now > rate) return { ...pace, rate: now }
+  return { ...pace, rate: rate + (now - rate) * (1 - Math.exp(-ms / SMOOTH)) }
 }
 
 /**

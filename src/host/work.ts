@@ -91,8 +91,9 @@ export class Work {
     this.#inVain = 0
     this.#ended.count += runs.length
     const passed = clock.monotonic() - this.#ended.since
-    if (passed < MEASURED) return
-    this.#pace = measure(this.#pace, { count: this.#ended.count, ms: passed })
+    const dry = this.hand.running === 0
+    if (passed < MEASURED && !dry) return
+    this.#pace = measure(this.#pace, { count: this.#ended.count, ms: Math.max(passed, 1), dry })
     this.#ended = { since: clock.monotonic(), count: 0 }
   }
 

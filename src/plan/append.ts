@@ -258,7 +258,7 @@ export function* append(
   let fresh: Appended[] = tasks.map((task) => ({ ...task }))
   let ignored = 0
   if (chunk) {
-    const batch = draft.batches.get(chunk.id) ?? newBatch(chunk.id, tasks[0]?.queue ?? 'default', now, chunk.stages)
+    const batch = draft.batches.get(chunk.id) ?? newBatch(chunk.id, chunk.queue, now, chunk.stages)
     // Inputs before the total were stored by an earlier run of the same import.
     ignored = Math.min(tasks.length, Math.max(0, batch.total - chunk.offset))
     fresh = fresh.slice(ignored)

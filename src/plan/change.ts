@@ -68,12 +68,13 @@ function* cancelBatches(draft: Draft, ids: readonly string[], { now, reason }: R
   yield* draft.load({ batches: ids }, reads)
   const parts = reads.flatMap((read) => read.found)
   const cancel = yield* canceller(draft, parts, now, reason)
+  // Counting may end a batch whose input had ended: it was cancelled all the same, and takes no more.
+  for (const batch of draft.batches.values()) if (batch.endedAt === undefined) batch.stopped = true
   const cancelled = cancelParts(draft, parts, cancel, now)
   for (const id of ids) {
     const batch = draft.batches.get(id)
     if (!batch) continue
     batch.open = false
-    if (batch.endedAt === undefined) batch.stopped = true
     closeBatch(batch, now)
     draft.changedBatch(batch)
   }

@@ -88,13 +88,14 @@ export function* views(refs: readonly (Ref | undefined)[], context: ReadContext)
   const known = refs.flatMap((ref) => (ref && draft.place(ref.lane) ? ref : []))
   const asides = known.map(({ lane, position }) => ceiling('aside', lane, position))
   if (known.length > 0) yield asides
+  const markOf = new Map(known.map((ref, i) => [ref, asides[i]?.found[0]]))
   yield* blocks.need(known.map(at))
   const outcomeOf = yield* outcomesOf(known)
   const value = refs.map((ref) => {
     const place = ref && draft.place(ref.lane)
     const block = ref && blocks.at(ref.lane, ref.position)
     if (!ref || !place || !block) return undefined
-    const mark = asides[known.indexOf(ref)]?.found[0]
+    const mark = markOf.get(ref)
     const covers = mark && mark.from <= ref.position ? mark : undefined
     return view(place, block, ref.position, { origin: context.origin, aside: covers, outcome: outcomeOf(ref) })
   })
@@ -114,7 +115,8 @@ export function view(
     id,
     queue: ledger.queue,
     name: nameAt(block, i),
-    input: block.inputs[i],
+    // The block stays in the cache, for claims too; the reader may do with this what it likes.
+    input: structuredClone(block.inputs[i]),
     priority: state.priority,
     enqueuedAt: block.at,
     settings: settingsAt(block, i),
@@ -198,8 +200,8 @@ function batchView(mark: BatchMark): BatchView {
 
 /** A batch's stretches, in input order. */
 export function* parts(query: Reads['parts']['query'], cursor?: Cursor): Plan<Page<PartMark>> {
-  const { batch: id, stage, limit } = query
-  const from: (string | number)[] = cursor === undefined ? [id, stage] : [id, stage, ...numbers(cursor)]
+  const { batch: id, stage, start = 0, limit } = query
+  const from = cursor === undefined ? [id, stage, start] : [id, stage, ...numbers(cursor)]
   const found = range('part', from, [id, stage, LAST], { limit: limit + 1 })
   yield [found]
   const next = found.found[limit]

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest'
+import { inputs, type Kit, start, upTo } from './bench.js'
+
+const byPriority = [5, -100, 0, 100, -100, 5]
+
+export function appendTests(kit: Kit): void {
+  describe('add', () => {
+    it('resolves with ids in order, each of its own, that sort as they were enqueued', async () => {
+      const b = await start(kit)
+      const ids = [...(await b.add(300)), ...(await b.add(1)), ...(await b.add(20))]
+      expect(new Set(ids).size).toBe(321)
+      expect([...ids].sort()).toEqual(ids)
+      const views = await b.backend.get(ids)
+      expect(inputs(views.flatMap((view) => view ?? []))).toEqual([...upTo(300), 0, ...upTo(20)])
+      expect(views.map((view) => view?.id)).toEqual(ids)
+    })
+
+    it('stores all there is to a task', async () => {
+      const b = await start(kit)
+      const settings = { timeout: 5, meta: { a: 1 }, retry: { attempts: 9 } }
+      const [id = '', other = ''] = await b.add([
+        { queue: 'q', name: 'n', input: { deep: [new Date(7)] }, priority: -3, settings },
+        { queue: 'q', name: 'm', input: undefined, priority: -3 },
+      ])
+      const shared = { queue: 'q', state: 'available', priority: -3, attempt: 1, crashes: 0, enqueuedAt: b.now }
+      expect(await b.view(id)).toEqual({ id, name: 'n', input: { deep: [new Date(7)] }, settings, ...shared })
+      expect(await b.view(other)).toEqual({ id: other, name: 'm', input: undefined, settings: {}, ...shared })
+      const [claimed] = await b.host().claim(1)
+      expect(claimed).toMatchObject({ id, queue: 'q', name: 'n', priority: -3, enqueuedAt: b.now, settings, attempt: 1 })
+    })
+
+    it('runs tasks in order, by priority, the lower first', async () => {
+      const b = await start(kit)
+      await b.add(byPriority.map((priority, i) => ({ priority, input: `${priority}:${i}` })))
+      await b.add(byPriority.map((priority, i) => ({ priority, input: `${priority}:${i + 6}` })))
+      const order = [-100, 0, 5, 100].flatMap((p) =>
+        [...byPriority, ...byPriority].flatMap((q, i) => (q === p ? [`${p}:${i}`] : [])),
+      )
+      expect(await b.runAll(5)).toEqual(order)
+    })
+
+    it('isolates what it stores from the caller', async () => {
+      const b = await start(kit)
+      const input = { n: 1 }
+      const [id = ''] = await b.add([{ input }])
+      input.n = 2
+      expect(await b.view(id)).toMatchObject({ input: { n: 1 } })
+      const view = await b.view(id)
+      Object.assign(view?.input ?? {}, { n: 3 })
+      expect(await b.view(id)).toMatchObject({ input: { n: 1 } })
+    })
+
+    it('stores nothing if one input cannot be cloned, and takes the next ones', async () => {
+      const b = await start(kit)
+      await b.add(3)
+      await expect(b.add([{ input: 1 }, { input: () => {} }])).rejects.toMatchObject({ name: 'DataCloneError' })
+      expect(await b.counts()).toEqual({ available: 3 })
+      await b.add([{ input: 3 }])
+      expect(await b.runAll()).toEqual(upTo(4))
+    })
+
+    it('stores no tasks at all', async () => {
+      const b = await start(kit)
+      expect(await b.add([])).toEqual([])
+      expect(await b.counts()).toEqual({})
+      expect(await b.backend.batch('none')).toBeUndefined()
+    })
+
+    it('keeps many appends at once apart', async () => {
+      const b = await start(kit)
+      await b.add(1)
+      const all = await Promise.all(upTo(20).map((n) => b.add([{ input: `${n}a` }, { input: `${n}b`, priority: n % 2 }])))
+      expect(new Set(all.flat()).size).toBe(40)
+      expect((await b.runAll()).sort()).toEqual([0, ...upTo(20).flatMap((n) => [`${n}a`, `${n}b`])].sort())
+    })
+  })
+
+  describe('add with a time', () => {
+    it('keeps a task scheduled until it is claimed at that time or later', async () => {
+      const b = await start(kit)
+      const [late = '', soon = '', now = '', past = ''] = await b.add([
+        { runAt: b.now + 100, input: 'late' },
+        { runAt: b.now + 50, input: 'soon' },
+        { runAt: b.now, input: 'now' },
+        { runAt: b.now - 5, input: 'past' },
+      ])
+      expect(await b.states([late, soon, now, past])).toEqual(['scheduled', 'scheduled', 'available', 'available'])
+      expect(await b.view(late)).toMatchObject({ runAt: b.now + 100 })
+      expect(await b.view(now)).not.toHaveProperty('runAt')
+      expect(await b.counts()).toEqual({ scheduled: 2, available: 2 })
+      const host = b.host()
+      const idle = () => host.exchange({ claim: { limit: 10 } })
+      expect(inputs(await host.claim())).toEqual(['now', 'past'])
+      expect((await idle()).wakeAt).toBe(b.now + 50)
+      b.now += 60
+      expect(await b.states([soon])).toEqual(['scheduled'])
+      expect(inputs(await host.claim())).toEqual(['soon'])
+      expect((await idle()).wakeAt).toBe(b.now + 40)
+      b.now += 40
+      expect(inputs(await host.claim())).toEqual(['late'])
+      expect((await idle()).wakeAt).toBeUndefined()
+      expect(await b.states([soon, late])).toEqual(['running', 'running'])
+    })
+
+    it('runs due tasks by time, those of one time in order, before the others of their priority', async () => {
+      const b = await start(kit)
+      await b.add([{ input: 'line' }, { input: 'low', priority: 1 }])
+      await b.add([9, 8, 9, 8].map((ms, i) => ({ runAt: b.now + ms, input: `${ms}:${i}` })))
+      await b.add([{ runAt: b.now + 9, input: '9:4' }])
+      b.now += 10
+      expect(await b.runAll(2)).toEqual(['8:1', '8:3', '9:0', '9:2', '9:4', 'line', 'low'])
+    })
+
+    it('tells when a scheduled task of any queue and priority is due', async () => {
+      const b = await start(kit)
+      await b.add([{ runAt: b.now + 300, queue: 'a', priority: -1 }])
+      await b.add([{ runAt: b.now + 200, queue: 'b', priority: 7 }])
+      const host = b.host()
+      expect(await host.claim()).toEqual([])
+      const { claimed, wakeAt, more } = await host.exchange({ claim: { limit: 1 } })
+      expect({ claimed, wakeAt, more }).toEqual({ claimed: [], wakeAt: b.now + 200, more: false })
+    })
+  })
+
+  describe('add of large values', () => {
+    it('takes inputs over 64 kB, and many of middling size', async () => {
+      const b = await start(kit)
+      const sizes = [10, 70_000, 20, 200_000, 30, 30, ...Array<number>(12).fill(30_000)]
+      const ids = await b.add(sizes.map((size) => ({ input: 'x'.repeat(size) })))
+      const views = await b.backend.get(ids)
+      expect(views.map((view) => String(view?.input).length)).toEqual(sizes)
+      expect((await b.runAll(4)).map((input) => String(input).length)).toEqual(sizes)
+    })
+  })
+}
