@@ -95,7 +95,7 @@ class World {
       })
       const offset = s.batch ? ((await this.backend.batch(s.batch))?.total ?? 0) : 0
       const open = s.count % 2 === 0
-      const ids = await this.backend.add(tasks, { now, ...(s.batch ? { batch: { id: s.batch, offset, open } } : {}) })
+      const ids = await this.backend.add(tasks, { now, ...(s.batch ? { batch: { id: s.batch, queue: s.queue, offset, open } } : {}) })
       this.ids.push(...ids.flatMap((id) => id ?? []))
     } else if (s.do === 'exchange') await this.exchange(s)
     else if (s.do === 'cancel') await this.backend.change({ type: 'cancel', ids: pick(s.picks), now, reason: 'test' })

@@ -135,10 +135,12 @@ class Scene {
     expect(this.witness.errors).toEqual([])
   }
 
-  /** No task was taken from a living host, none was run again that had been recorded, and none without a claim. */
+  /** One host at a time: no task was taken from a living one, none was run again that had been recorded, and none without a claim. */
   expectFair(): void {
     const histories = this.witness.histories()
-    const last = this.witness.exchanges.at(-1)?.host
+    const hosts = this.witness.hosts()
+    expect(hosts).toEqual([...new Set(hosts)])
+    const last = hosts.at(-1)
     for (const history of histories.values()) {
       const before = history.slice(0, -1)
       // `to`: what this host recorded; it said nothing of the last thing it did.

@@ -1,7 +1,7 @@
 /** Cancelling stretches of positions, wherever they are. */
 import type { HostId, Interval } from '../task.js'
 import { setAside, skip, takeAside } from './aside.js'
-import { type Draft, encodeParts, overlap, type Part, type Place, partsOf, type Step, without } from './ledger.js'
+import { type Draft, encodeParts, hostEntry, overlap, type Part, type Place, partsOf, type Step, without } from './ledger.js'
 import { writeCancelled } from './outcome.js'
 import { type AsideMark, LAST, range } from './records.js'
 
@@ -61,7 +61,7 @@ function fromHost(draft: Draft, at: { ledger: Place['ledger']; host: HostId }, s
     if (cut) pieces.push(cut)
     for (const rest of cut ? without(part, [cut]) : [part]) left.push({ ...part, ...rest })
   }
-  const entry = at.ledger.hosts[at.host]
+  const entry = hostEntry(at.ledger, at.host)
   if (pieces.length === 0 || !entry) return []
   entry.parts = encodeParts(left)
   draft.changed(at.ledger)

@@ -3,7 +3,7 @@ import type { Claimed, Exchange } from '../backend.js'
 import { formatId, type Position, type TaskSettings } from '../task.js'
 import { dropSkips, setAside, takeAside } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
-import { type Draft, encodeParts, type Part, partsOf, type Step } from './ledger.js'
+import { type Draft, encodeParts, type Part, partsOf, type Step, setHost } from './ledger.js'
 import {
   type AsideMark,
   type Block,
@@ -24,6 +24,12 @@ const ALONE = 2
 const PARKED = 4096
 /** Skips read at a time. */
 const SKIPS = 64
+
+/** Queues in the order in which they are looked at: those named first, as named. */
+export function inOrder(ledgers: Iterable<Ledger>, queues: readonly string[] = []): Ledger[] {
+  const rank = ({ queue }: Ledger) => (queues.includes(queue) ? queues.indexOf(queue) : queues.length)
+  return [...ledgers].sort((a, b) => rank(a) - rank(b))
+}
 
 /** One exchange's claim. */
 export class Claim {
@@ -69,7 +75,7 @@ export class Claim {
     for (const ledger of this.#draft.ledgers.values()) {
       for (const part of partsOf(ledger, this.#x.host)) this.#count(part)
     }
-    for (const ledger of this.#order(wanted.queues ?? [])) {
+    for (const ledger of inOrder(this.#draft.ledgers.values(), wanted.queues)) {
       if ((ledger.pausedUntil ?? 0) > this.#x.now) {
         this.#wake(ledger.pausedUntil)
         continue
@@ -86,15 +92,6 @@ export class Claim {
 
   get #full(): boolean {
     return this.#alone || this.#remaining <= 0 || this.#parkable <= 0
-  }
-
-  #order(queues: readonly string[]): Ledger[] {
-    const ledgers = [...this.#draft.ledgers.values()]
-    const rank = (ledger: Ledger) => {
-      const index = queues.indexOf(ledger.queue)
-      return index < 0 ? Number.POSITIVE_INFINITY : index
-    }
-    return ledgers.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)))
   }
 
   #wake(at = Number.POSITIVE_INFINITY): void {
@@ -283,7 +280,7 @@ export class Claim {
   #writeParts(): void {
     const { host, seq, until } = this.#x
     for (const [ledger, taken] of this.#taken) {
-      ledger.hosts[host] = { seq, until, parts: encodeParts([...partsOf(ledger, host), ...taken]) }
+      setHost(ledger, host, { seq, until, parts: encodeParts([...partsOf(ledger, host), ...taken]) })
       this.#draft.changed(ledger)
     }
   }

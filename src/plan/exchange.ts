@@ -5,8 +5,8 @@ import type { HostId, Lane } from '../task.js'
 import { prepareAppend, writeAppend } from './append.js'
 import { giveBack } from './aside.js'
 import { type BlockCache, Blocks } from './cache.js'
-import { Claim, describe } from './claim.js'
-import { Draft, hostEntry, partsOf, type Step } from './ledger.js'
+import { Claim, describe, inOrder } from './claim.js'
+import { Draft, hostEntry, partsOf, type Step, setHost } from './ledger.js'
 import { LAST, range } from './records.js'
 import { applySettlements, batchesOf } from './settle.js'
 
@@ -83,7 +83,7 @@ function enter(draft: Draft, x: Exchange): void {
   if (x.seq > 1) return
   if (draft.ledgers.size === 0) draft.ledger('default')
   for (const ledger of draft.ledgers.values()) {
-    ledger.hosts[x.host] = { seq: x.seq, until: x.until, parts: new Float64Array() }
+    setHost(ledger, x.host, { seq: x.seq, until: x.until, parts: new Float64Array() })
     draft.changed(ledger)
   }
 }
@@ -93,7 +93,7 @@ function stamp(draft: Draft, x: Exchange): void {
   for (const ledger of draft.changedLedgers) {
     const entry = hostEntry(ledger, x.host)
     if (entry) Object.assign(entry, { seq: x.seq, until: x.until })
-    else ledger.hosts[x.host] = { seq: x.seq, until: x.until, parts: new Float64Array() }
+    else setHost(ledger, x.host, { seq: x.seq, until: x.until, parts: new Float64Array() })
   }
 }
 
@@ -112,10 +112,13 @@ function leave(draft: Draft, host: HostId): void {
   }
 }
 
-/** The reply to an exchange that has happened already: what it claimed and still holds. Writes nothing. */
+/**
+ * The reply to an exchange that has happened already: what it claimed and still holds. Which settlements were dropped is
+ * not known any more; the batches are those that may have moved. Writes nothing.
+ */
 function* replay(draft: Draft, blocks: Blocks, x: Exchange, origin: string): Plan<Exchanged> {
   const claimed: Claimed[] = []
-  for (const ledger of draft.ledgers.values()) {
+  for (const ledger of inOrder(draft.ledgers.values(), x.claim?.queues)) {
     const parts = partsOf(ledger, x.host).filter(({ seq }) => seq === x.seq)
     yield* blocks.need(parts)
     for (const part of parts) {
@@ -125,7 +128,9 @@ function* replay(draft: Draft, blocks: Blocks, x: Exchange, origin: string): Pla
       }
     }
   }
-  return { writes: [], value: { ...nothing(false), claimed, held: held(draft, x.host), more: true } }
+  yield* blocks.need(x.settle.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
+  const batches = [...new Set(batchesOf(x.settle, blocks))]
+  return { writes: [], value: { ...nothing(false), claimed, batches, held: held(draft, x.host), more: true } }
 }
 
 const nothing = (fenced: boolean): Exchanged => ({

@@ -173,6 +173,11 @@ export function hostEntry(ledger: Ledger, host: HostId): HostEntry | undefined {
   return Object.hasOwn(ledger.hosts, host) ? ledger.hosts[host] : undefined
 }
 
+/** Makes or replaces a host's entry: an assignment would do something else to a host named `__proto__`. */
+export function setHost(ledger: Ledger, host: HostId, entry: HostEntry): void {
+  Object.defineProperty(ledger.hosts, host, { value: entry, enumerable: true, configurable: true, writable: true })
+}
+
 /** What a host holds in a queue. */
 export function partsOf(ledger: Ledger, host: HostId): Part[] {
   const entry = hostEntry(ledger, host)

@@ -80,7 +80,7 @@ function writeRecord(draft: Draft, block: Block, run: readonly Ending[], now: nu
   for (const ending of run) countEnded(draft, block.lane, ending.kind, 1)
 }
 
-function putOutcome(draft: Draft, outcome: Outcome): void {
+export function putOutcome(draft: Draft, outcome: Outcome): void {
   draft.writes.push(put('outcome', outcomeKey(outcome), outcome))
   for (const dead of deadRuns(draft, outcome)) draft.writes.push(put('dead', deadKey(dead), dead))
 }
@@ -142,15 +142,16 @@ export function countBatch(
 /** Takes one position out of an outcome. What is left of the outcome is returned, in up to two pieces. */
 export function splitOutcome(draft: Draft, outcome: Outcome, p: Position): Outcome[] {
   const left: Outcome[] = []
-  if (p > outcome.from) left.push(slice(outcome, outcome.from, p))
-  if (p + 1 < outcome.to) left.push(slice(outcome, p + 1, outcome.to))
+  if (p > outcome.from) left.push(sliceOutcome(outcome, outcome.from, p))
+  if (p + 1 < outcome.to) left.push(sliceOutcome(outcome, p + 1, outcome.to))
   removeOutcome(draft, outcome)
   for (const piece of left) putOutcome(draft, piece)
   countEnded(draft, outcome.lane, kindAt(outcome, p), -1)
   return left
 }
 
-function slice(outcome: Outcome, from: Position, to: Position): Outcome {
+/** The part of an outcome that covers [from, to). */
+export function sliceOutcome(outcome: Outcome, from: Position, to: Position): Outcome {
   const [a, b] = [from - outcome.from, to - outcome.from]
   const { kinds, values, times, name, attempts } = outcome
   const piece: Outcome = { ...outcome, from, to, kinds: typeof kinds === 'number' ? kinds : kinds.slice(a, b) }

@@ -4,7 +4,7 @@ import type { Plan } from '../storage.js'
 import type { Position } from '../task.js'
 import { setAside } from './aside.js'
 import { Draft, overlap, type Place, partsOf, type Step, without } from './ledger.js'
-import { kindAt, removeOutcome } from './outcome.js'
+import { kindAt, putOutcome, removeOutcome, sliceOutcome } from './outcome.js'
 import { type BatchMark, type Block, CANCELLED, COMPLETED, LAST, type Outcome, range, remove } from './records.js'
 
 const DAY = 86_400_000
@@ -29,14 +29,24 @@ export function* prune(o: Retention): Plan<boolean> {
   }
   for (const ledger of draft.ledgers.values()) {
     for (const state of ledger.lanes) {
-      const inBatches = [...kept.values()].reduce((sum, b) => sum + b.completed + b.failed + b.cancelled, 0)
-      const { completed, failed, cancelled } = ledger.ended
-      const excess = completed + failed + cancelled - inBatches - (o.count ?? COUNT)
+      const excess = endedOutside(draft, kept.values()) - (o.count ?? COUNT)
       const more = yield* pruneLane(draft, { ledger, state }, { now: o.now, age, kept, excess })
       if (more) return draft.finish(true)
     }
   }
   return draft.finish(false)
+}
+
+/** How many ended tasks, of all queues, belong to no batch that is kept. */
+function endedOutside(draft: Draft, kept: Iterable<BatchMark>): number {
+  let count = 0
+  for (const { ended } of draft.ledgers.values()) count += ended.completed + ended.failed + ended.cancelled
+  for (const batch of kept) {
+    // Of a pipeline, every stage but a filter by a field has tasks of its own.
+    const tasks = batch.stages?.filter((stage) => 'name' in stage) ?? [batch]
+    for (const { completed, failed, cancelled, dropped } of tasks) count -= completed + failed + cancelled + dropped
+  }
+  return count
 }
 
 interface Slice {
@@ -74,6 +84,7 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
     } else {
       excess -= block.to - block.from
       pruned += forget(draft, place, block, covering)
+      for (const outcome of covering) outcome.from = Math.max(outcome.from, Math.min(block.to, outcome.to))
     }
   }
   const ended = young || blocks.found.length <= SLICE || sweep === state.sweep || sweep >= state.head
@@ -101,7 +112,7 @@ function mayGo(block: Block, covering: readonly Outcome[], o: Slice, excess: num
   return newest < o.now - o.age || (block.batch === undefined && excess > 0)
 }
 
-/** Deletes a block with what ended in it. An outcome that reaches into the next block stays for that one. */
+/** Deletes a block with what ended in it. What an outcome covers beside it, a long cancellation, stays. */
 function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonly Outcome[]): number {
   draft.writes.push(remove('block', [block.lane, block.from]))
   for (const outcome of covering) {
@@ -110,7 +121,9 @@ function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonl
       const kind = kindAt(outcome, p)
       ledger.ended[kind === COMPLETED ? 'completed' : kind === CANCELLED ? 'cancelled' : 'failed']--
     }
-    if (outcome.to <= block.to) removeOutcome(draft, outcome)
+    removeOutcome(draft, outcome)
+    if (outcome.from < block.from) putOutcome(draft, sliceOutcome(outcome, outcome.from, block.from))
+    if (outcome.to > block.to) putOutcome(draft, sliceOutcome(outcome, block.to, outcome.to))
   }
   return block.to - block.from
 }

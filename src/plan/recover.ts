@@ -4,7 +4,7 @@ import type { Plan } from '../storage.js'
 import type { ErrorRecord, HostId } from '../task.js'
 import { giveBack } from './aside.js'
 import { type BlockCache, Blocks } from './cache.js'
-import { Draft, heldCount, type Part, partsOf } from './ledger.js'
+import { Draft, heldCount, hostEntry, type Part, partsOf } from './ledger.js'
 import { countBatch, writeOutcomes } from './outcome.js'
 import { FAILED, type Ledger } from './records.js'
 
@@ -25,7 +25,7 @@ export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number> {
         else giveBack(draft, ledger.queue, { ...part, crashes })
         recovered += part.to - part.from
       }
-      if (Object.hasOwn(ledger.hosts, host)) draft.changed(ledger)
+      if (hostEntry(ledger, host)) draft.changed(ledger)
       delete ledger.hosts[host]
     }
   }
@@ -64,7 +64,7 @@ export function* renew(host: HostId, until: number): Plan<Float64Array | undefin
   const held: number[] = []
   let known = false
   for (const ledger of draft.ledgers.values()) {
-    const entry = Object.hasOwn(ledger.hosts, host) ? ledger.hosts[host] : undefined
+    const entry = hostEntry(ledger, host)
     if (!entry) continue
     known = true
     if (heldCount(entry.parts) > 0) held.push(...entry.parts)

@@ -1,5 +1,15 @@
 import { expect, onTestFinished } from 'vitest'
-import type { Backend, BatchChunk, Change, Claimed, Exchanged, NewTask, Reads, Settlement } from '../../src/backend.js'
+import type {
+  Backend,
+  BatchChunk,
+  Change,
+  Claimed,
+  Exchanged,
+  FollowUp,
+  NewTask,
+  Reads,
+  Settlement,
+} from '../../src/backend.js'
 import type { Storage } from '../../src/storage.js'
 import type { Counts, ErrorRecord, HostId, Result, TaskId, TaskState, TaskView } from '../../src/task.js'
 import { audit } from '../support/audit.js'
@@ -32,7 +42,7 @@ export async function start({ make }: Kit): Promise<Bench> {
 }
 
 type AddedTask = Partial<NewTask>
-type Times = { value?: unknown; followUps?: Settlement['followUps']; endBatches?: string[] }
+type Times = { value?: unknown; followUps?: FollowUp[]; endBatches?: string[] }
 
 export class Bench {
   now = NOW

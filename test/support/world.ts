@@ -1,6 +1,7 @@
 import type {
   AddOptions,
   Backend,
+  BatchChunk,
   Change,
   Cursor,
   Exchange,
@@ -163,13 +164,16 @@ export class World {
   /** Stores tasks and says so, as `enqueue` does. `silent`: the hint gets lost. */
   async add(
     scripts: readonly (Script | Partial<NewTask>)[],
-    { batch, silent = false }: { batch?: AddOptions['batch']; silent?: boolean } = {},
+    { batch, silent = false }: { batch?: Omit<BatchChunk, 'queue'>; silent?: boolean } = {},
   ): Promise<TaskId[]> {
     const tasks = scripts.map((script): NewTask => {
       const task = 'do' in script ? { input: script } : script
       return { queue: 'default', name: 'work', input: { do: 'ok' }, priority: 0, ...task }
     })
-    const ids = await this.backend.add(tasks, { now: this.clock.now(), ...(batch && { batch }) })
+    const ids = await this.backend.add(tasks, {
+      now: this.clock.now(),
+      ...(batch && { batch: { ...batch, queue: 'default' } }),
+    })
     if (!silent) this.channel.post({ type: 'added', queues: ['default'] })
     return ids.flatMap((id) => id ?? [])
   }

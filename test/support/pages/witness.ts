@@ -7,7 +7,7 @@ export type Seen =
   /** The signal of a handler that listens was aborted. */
   | { type: 'aborted'; tab: string; index: number; reason: string }
   /** A host recorded and claimed. A task is known by its place, `lane:position`. */
-  | { type: 'exchange'; tab: string; host: string; claimed: Claim[]; settled: Settled[]; fenced: boolean }
+  | { type: 'exchange'; tab: string; host: string; at: number; claimed: Claim[]; settled: Settled[]; fenced: boolean }
   /** An error that nobody waited for. */
   | { type: 'error'; tab: string; message: string }
   /** From the test: handlers that hold go on. */
@@ -32,13 +32,18 @@ type Place = { lane: number; position: number }
 export const placeOf = (place: Place | undefined): string => `${place?.lane}:${place?.position}`
 
 /** What an exchange comes to, without what it carries. */
-export function summary(tab: string, { host, settle }: Exchange, { claimed, dropped, fenced }: Exchanged): Exchanging {
+export function summary(
+  tab: string,
+  { host, settle, now }: Exchange,
+  { claimed, dropped, fenced }: Exchanged,
+): Exchanging {
   const gone = new Set(dropped.map(placeOf))
   const counted = fenced ? [] : settle.filter((one) => !gone.has(placeOf(one)))
   return {
     type: 'exchange',
     tab,
     host,
+    at: now,
     fenced,
     claimed: claimed.map((task) => {
       const { name, attempt, crashes } = task
@@ -119,10 +124,21 @@ export class Witness {
     return counts
   }
 
+  /** In the order in which they were begun: a frozen page tells of its last one when it is thawed. */
+  #inOrder(): Exchanging[] {
+    return [...this.exchanges].sort((a, b) => a.at - b.at)
+  }
+
+  /** Hosts in the order of their exchanges, each as often as it followed another; those that were fenced do not count. */
+  hosts(): string[] {
+    const hosts = this.#inOrder().flatMap(({ host, fenced }) => (fenced ? [] : host))
+    return hosts.filter((host, i) => host !== hosts[i - 1])
+  }
+
   /** The claims of each task in order, and what came of them; undefined: the host said nothing of it. */
   histories(): Map<string, (Claim & { host: string; tab: string; to?: Settled['to'] })[]> {
     const histories = new Map<string, (Claim & { host: string; tab: string; to?: Settled['to'] })[]>()
-    for (const { host, tab, claimed, settled } of this.exchanges) {
+    for (const { host, tab, claimed, settled } of this.#inOrder()) {
       for (const { place, to } of settled) {
         // A host may give a task back and claim it again.
         const [claim] =
