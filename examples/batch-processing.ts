@@ -4,8 +4,8 @@ import { defineHandlers, inline, MemoryBackend, PerformanceMonitor, pipeline, Ta
 
 interface User {
   name: string
-  email: string
-  age: number
+  email?: string
+  age?: number
 }
 
 interface Item<Data = unknown> {
@@ -15,20 +15,22 @@ interface Item<Data = unknown> {
 
 // 1. Handlers: functions with a name. What they take and return is known to the compiler everywhere below.
 
-const handlers = defineHandlers({
+export const handlers = defineHandlers({
   validateUser: ({ item_id, data }: Item<User>) => {
     const errors: string[] = []
-    if (!data.email.includes('@')) errors.push('Invalid email format')
-    if (!Number.isInteger(data.age) || data.age < 0 || data.age > 150) errors.push('Invalid age')
+    const { email, age } = data
+    if (email !== undefined && !email.includes('@')) errors.push('Invalid email format')
+    if (age !== undefined && (!Number.isInteger(age) || age < 0 || age > 150)) errors.push('Invalid age')
     return { item_id, is_valid: errors.length === 0, errors, warnings: [], data }
   },
 
   processItem: ({ item_id, data }: Item) => {
+    const text = typeof data === 'string' ? data : JSON.stringify(data)
     const value = typeof data === 'object' && data !== null && 'value' in data ? data.value : undefined
     return {
       item_id,
       original_value: data,
-      processed_value: typeof value === 'number' ? value * 2 : JSON.stringify(data).toUpperCase(),
+      processed_value: typeof value === 'number' ? value * 2 : text.toUpperCase(),
       status: 'processed',
       timestamp: new Date().toISOString(),
     }

@@ -1,10 +1,11 @@
-import type { BatchView } from './backend.js'
+import type { BatchView, Change } from './backend.js'
 import type { Hint } from './channel.js'
+import { checkKnown, checkTimeout } from './checks.js'
 import { BatchReader, type Found } from './client/batch-reader.js'
 import type { Client } from './client/client.js'
 import { Doorbell } from './client/doorbell.js'
 import { inInputOrder } from './client/input-order.js'
-import { type CancelOptions, checkTimeout, reasonOf } from './client/options.js'
+import { type CancelOptions, reasonOf } from './client/options.js'
 import { type BatchProgress, progressOf } from './client/progress.js'
 import { typed } from './client/typed.js'
 import type { WaitOptions } from './client/waiting.js'
@@ -44,15 +45,17 @@ export class Batch<Output = unknown> {
 
   /** The progress now and whenever it moves, until the batch has ended. */
   async *watch(options: { signal?: AbortSignal } = {}): AsyncGenerator<BatchProgress, void, undefined> {
+    checkKnown('options', options, ['signal'])
     yield* this.#watch(options.signal)
   }
 
   /**
    * Each result once, as its task ends or in input order; those that ended before come first. Ends when every task has
    * ended and the batch gets no more inputs. Failures are results, not errors.
-   * Throws BatchNotFoundError, ClosedError, StorageError, or the signal's reason.
+   * Throws InvalidOptionError, BatchNotFoundError, ClosedError, StorageError, or the signal's reason.
    */
   async *results(options: ResultsOptions = {}): AsyncGenerator<BatchResult<Output>, void, undefined> {
+    checkKnown('options', options, ['order', 'signal'])
     const { order = 'ended', signal } = options
     if (order !== 'ended' && order !== 'input') {
       throw new InvalidOptionError('order', `order must be 'ended' or 'input', not ${JSON.stringify(order)}.`)
@@ -77,6 +80,7 @@ export class Batch<Output = unknown> {
    * TimeoutError with the `results` so far; else like `results`.
    */
   async collect(options: CollectOptions = {}): Promise<BatchResult<Output>[]> {
+    checkKnown('options', options, ['timeout', 'signal', 'onProgress'])
     const { signal, onProgress } = options
     signal?.throwIfAborted()
     const timeout = checkTimeout(options.timeout)
@@ -98,15 +102,24 @@ export class Batch<Output = unknown> {
     }
   }
 
-  /** Cancels what waits or runs of it, and ends its input. Resolves with the number of tasks cancelled. */
+  /**
+   * Cancels what waits or runs of it, and ends its input. Resolves with the number of tasks cancelled: 0 if it had ended.
+   * Throws BatchNotFoundError once it is pruned.
+   */
   async cancel(options: CancelOptions = {}): Promise<number> {
-    const now = this.#client.clock.now()
-    return this.#client.change({ type: 'cancel-batch', batch: this.id, now, ...reasonOf(options) })
+    return this.#change({ type: 'cancel-batch', batch: this.id, now: this.#client.clock.now(), ...reasonOf(options) })
   }
 
-  /** It gets no more inputs: for batches made with `open: true`. */
+  /** It gets no more inputs: for batches made with `open: true`. Throws BatchNotFoundError once it is pruned. */
   async end(): Promise<void> {
-    await this.#client.change({ type: 'end-batch', batch: this.id, now: this.#client.clock.now() })
+    await this.#change({ type: 'end-batch', batch: this.id, now: this.#client.clock.now() })
+  }
+
+  /** A change of nothing may be one of nobody: only then it takes a read to tell. */
+  async #change(change: Change): Promise<number> {
+    const changed = await this.#client.change(change)
+    if (changed === 0) await this.#view()
+    return changed
   }
 
   async #view(): Promise<BatchView> {

@@ -4,9 +4,9 @@
  */
 import { cloneOf } from './cloneable.js'
 import { InvalidOptionError } from './errors.js'
-import type { RetryPolicy, TaskSettings } from './task.js'
+import { type RetryPolicy, type TaskSettings, type TaskState, taskStates } from './task.js'
 
-const retryOptions: readonly (keyof RetryPolicy)[] = ['attempts', 'delay', 'factor', 'maxDelay', 'jitter']
+export const retryOptions: readonly (keyof RetryPolicy)[] = ['attempts', 'delay', 'factor', 'maxDelay', 'jitter']
 
 /** Refuses options that do not exist. */
 export function checkKnown(of: string, given: unknown, known: readonly string[]): void {
@@ -31,8 +31,31 @@ export function runAtOf(options: { delay?: number; runAt?: number | Date }, now:
 }
 
 /** A time in ms since the epoch, out of a Date or a number. */
-export function checkTime(option: string, time: Date | number): number {
-  return checkNumber(option, time instanceof Date ? time.getTime() : time, 0, Number.MAX_SAFE_INTEGER)
+export function checkTime(option: string, time: unknown): number {
+  const ms = time instanceof Date ? time.getTime() : time
+  if (typeof ms === 'number' && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER) return ms
+  throw new InvalidOptionError(option, `${option} must be a valid Date or ms since the epoch, not ${shown(time)}.`)
+}
+
+/** A time limit for waiting, in ms. Absent and Infinity: none. */
+export function checkTimeout(timeout: number | undefined): number | undefined {
+  if (timeout === undefined || timeout === Number.POSITIVE_INFINITY) return undefined
+  return checkNumber('timeout', timeout, 0, Number.MAX_SAFE_INTEGER)
+}
+
+/** How many things a page of a listing has. */
+export function checkLimit(limit: number): number {
+  return checkNumber('limit', limit, 1, 1_000, true)
+}
+
+export function checkState(state: TaskState): void {
+  if (taskStates.includes(state)) return
+  throw new InvalidOptionError('state', `There is no state '${state}'. Use one of: ${taskStates.join(', ')}.`)
+}
+
+export function checkDurability(value: unknown): void {
+  if (value === 'relaxed' || value === 'strict') return
+  throw new InvalidOptionError('durability', `durability must be 'relaxed' or 'strict', not ${shown(value)}.`)
 }
 
 /** The settings a task carries with it; undefined if there are none. */
@@ -47,17 +70,17 @@ export function settingsOf({ retry, timeout, meta }: TaskSettings): TaskSettings
   return Object.keys(settings).length > 0 ? settings : undefined
 }
 
-/** A retry policy as plain data; what else the object holds (a handler's `when`) stays behind. */
-export function checkRetry(retry: RetryPolicy): RetryPolicy {
+/** A retry policy as plain data; what else the object holds (a handler's `when`) stays behind. `of`: where it was given. */
+export function checkRetry(retry: RetryPolicy, of = 'retry'): RetryPolicy {
   const { attempts, delay, factor, maxDelay, jitter } = retry
   const policy: RetryPolicy = {}
   if (attempts !== undefined) {
-    policy.attempts = checkNumber('retry.attempts', attempts, 1, Number.MAX_SAFE_INTEGER, true)
+    policy.attempts = checkNumber(`${of}.attempts`, attempts, 1, Number.MAX_SAFE_INTEGER, true)
   }
-  if (delay !== undefined) policy.delay = checkNumber('retry.delay', delay, 0, Number.MAX_SAFE_INTEGER)
-  if (factor !== undefined) policy.factor = checkNumber('retry.factor', factor, 0, Number.MAX_SAFE_INTEGER)
-  if (maxDelay !== undefined) policy.maxDelay = checkNumber('retry.maxDelay', maxDelay, 0, Number.MAX_SAFE_INTEGER)
-  if (jitter !== undefined) policy.jitter = checkNumber('retry.jitter', jitter, 0, 1)
+  if (delay !== undefined) policy.delay = checkNumber(`${of}.delay`, delay, 0, Number.MAX_SAFE_INTEGER)
+  if (factor !== undefined) policy.factor = checkNumber(`${of}.factor`, factor, 0, Number.MAX_SAFE_INTEGER)
+  if (maxDelay !== undefined) policy.maxDelay = checkNumber(`${of}.maxDelay`, maxDelay, 0, Number.MAX_SAFE_INTEGER)
+  if (jitter !== undefined) policy.jitter = checkNumber(`${of}.jitter`, jitter, 0, 1)
   return policy
 }
 
@@ -69,6 +92,11 @@ export function checkNumber(option: string, value: unknown, min: number, max: nu
   throw new InvalidOptionError(option, `${option} must be ${range}, not ${shown(value)}.`)
 }
 
+/** Like checkNumber; absent is fine. */
+export function checkAtLeast0(option: string, value: number | undefined): void {
+  if (value !== undefined) checkNumber(option, value, 0, Number.MAX_SAFE_INTEGER)
+}
+
 export function checkText(option: string, value: unknown): string {
   if (typeof value === 'string' && value !== '') return value
   throw new InvalidOptionError(option, `${option} must be a string with at least one character, not ${shown(value)}.`)
@@ -76,5 +104,6 @@ export function checkText(option: string, value: unknown): string {
 
 function shown(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`
+  if (value instanceof Date) return String(value)
   return typeof value === 'object' && value !== null ? `an ${Array.isArray(value) ? 'array' : 'object'}` : String(value)
 }

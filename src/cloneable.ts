@@ -1,5 +1,16 @@
 import { InvalidInputError } from './errors.js'
 
+/**
+ * What structured clone copies from thread to thread and IndexedDB refuses all the same. Nothing but a put would tell: the
+ * list need not be whole, a storage that refuses what is missing here says so later.
+ */
+const NOT_STORED = new Set(
+  (
+    'WebAssembly.Module VideoFrame AudioData EncodedVideoChunk EncodedAudioChunk RTCEncodedVideoFrame ' +
+    'RTCEncodedAudioFrame CropTarget RestrictionTarget FencedFrameConfig'
+  ).split(' '),
+)
+
 /** Where a value stops being cloneable: `.user.save`, and what is there. */
 interface Flaw {
   path: string
@@ -9,7 +20,7 @@ interface Flaw {
 
 /**
  * Throws an InvalidInputError whose path leads to the first part of `value` that cannot be stored: functions, symbols,
- * promises, weak collections, DOM nodes, shared memory, getters that throw … `root` is what the path begins with.
+ * promises, weak collections, DOM nodes, shared memory, compiled WebAssembly, getters that throw … `root` is what the path begins with.
  *
  * Plain data is walked, which is several times faster than cloning it and names the path; everything else is given to
  * structuredClone. A walk cannot see a Proxy (Vue's and MobX's reactive objects are Proxies): `cloneOf` can, and
@@ -21,8 +32,8 @@ export function assertCloneable(value: unknown, root: string): void {
   try {
     flaw = walk(value, undefined)
   } catch (cause) {
-    // Too deep for the stack; structured clone gives up there as well.
-    flaw = { path: '', what: 'nested too deeply', cause }
+    // Too deep for the stack; structured clone gives up there as well. Or a Proxy that was revoked, or has traps that throw.
+    flaw = { path: '', what: cause instanceof RangeError ? 'nested too deeply' : 'not readable', cause }
   }
   if (flaw) throw refusal(root, flaw)
 }
@@ -32,7 +43,7 @@ export function cloneOf<Value>(value: Value, root: string): Value {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) {
     return value
   }
-  assertCloneable(value, root) // structuredClone takes shared memory, which no storage does
+  assertCloneable(value, root) // structuredClone takes more than storages do: shared memory, compiled WebAssembly
   try {
     return structuredClone(value)
   } catch (cause) {
@@ -76,6 +87,10 @@ function walk(value: unknown, seen: Set<object> | undefined): Flaw | undefined {
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set())
+  return fields(value, seen)
+}
+
+function fields(value: object, seen: Set<object> | undefined): Flaw | undefined {
   for (const key of Object.keys(value)) {
     let item: unknown
     try {
@@ -119,18 +134,29 @@ function exotic(value: object, seen: Set<object>): Flaw | undefined {
   // A buffer may be large, so it is not copied to see whether it can be. An empty one may be detached, and copies fast.
   if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) return undefined
   if (value instanceof Date || value instanceof RegExp) return undefined
+  const tag = tagOf(value)
+  if (NOT_STORED.has(tag)) return { path: '', what: `a ${tag}` }
   try {
     structuredClone(value)
-    return undefined
   } catch (cause) {
     return blame(value, cause)
+  }
+  // An instance of a class is stored as plain data: what its fields hold may still be what no storage takes.
+  return tag === 'Object' ? fields(value, seen.add(value)) : undefined
+}
+
+function tagOf(value: unknown): string {
+  try {
+    return Object.prototype.toString.call(value).slice(8, -1)
+  } catch {
+    return 'Proxy' // revoked, or with a trap that throws
   }
 }
 
 /** Follows a value that structured clone refused down to the part it refused. */
 function blame(value: unknown, cause: unknown): Flaw {
   if (typeof value === 'function') return { path: '', what: 'a function' }
-  const tag = Object.prototype.toString.call(value).slice(8, -1)
+  const tag = tagOf(value)
   const plain = tag === 'Object' || tag === 'Array'
   if (plain && typeof value === 'object' && value !== null) {
     for (const key of Object.keys(value)) {

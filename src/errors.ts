@@ -107,12 +107,15 @@ export class TimeoutError extends SitqError {
   }
 }
 
-/** The storage refused or broke. `cause` is the platform's error. */
+/**
+ * The storage refused or broke. `cause` is the platform's error. With every code but `'lost'`, nothing was stored;
+ * `'uncloneable'`: because of a value that it cannot store.
+ */
 export class StorageError extends SitqError {
   override readonly name = 'StorageError'
 
   constructor(
-    code: 'unavailable' | 'quota' | 'lost' | 'newer-version' | 'broken',
+    code: 'unavailable' | 'quota' | 'lost' | 'newer-version' | 'uncloneable' | 'broken',
     message: string,
     options?: ErrorOptions,
   ) {

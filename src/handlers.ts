@@ -11,7 +11,7 @@ export interface FollowUpOptions extends TaskSettings {
   delay?: number
   /** ms since the epoch, or a Date. */
   runAt?: number | Date
-  /** Adds the task to this batch, which must exist and be open. */
+  /** Adds the task to this batch. One that does not exist is made and ends with what was added; one that was cancelled takes no more. */
   batch?: string
 }
 
@@ -39,13 +39,15 @@ export interface HandlerContext {
 
 export type HandlerFunction<Input = never, Output = unknown> = (input: Input, ctx: HandlerContext) => Output
 
+type HandlerRetry = RetryPolicy & {
+  /** Runs where the handler runs. False: this error is final. */
+  when?: (error: unknown) => boolean
+}
+
 /** A handler with its settings. */
 export interface HandlerObject<Input = never, Output = unknown> {
   run: HandlerFunction<Input, Output>
-  retry?: RetryPolicy & {
-    /** Runs where the handler runs. False: this error is final. */
-    when?: (error: unknown) => boolean
-  }
+  retry?: HandlerRetry
   /** Longest time an attempt may take, in ms. Default: none. */
   timeout?: number
   /** Attempts of this handler at one time, in all Web Workers together. Default: no limit of its own. */
@@ -62,7 +64,18 @@ export type InputOf<H> = RunOf<H> extends (...args: infer A) => unknown ? (A ext
 /** What a handler's task comes to. */
 export type OutputOf<H> = RunOf<H> extends (...args: never[]) => infer O ? Awaited<O> : never
 
-/** Names the handlers and keeps their types: `export type Handlers = typeof handlers` is all the page needs to import. */
-export function defineHandlers<const Handlers extends HandlerMap>(handlers: Handlers): Handlers {
+/** Asks what cannot be of settings that don't exist: where a type is inferred from what is given, the compiler takes any. */
+type Only<Allowed, Given> = { [Unknown in Exclude<keyof Given, keyof Allowed>]: never }
+type OnlySettings<H> = H extends { run: unknown }
+  ? Only<HandlerObject, H> & (H extends { retry: infer Retry } ? { retry: Only<HandlerRetry, Retry> } : unknown)
+  : unknown
+
+/**
+ * Names the handlers and keeps their types: `export type Handlers = typeof handlers` is all the page needs to import.
+ * Settings that don't exist do not compile.
+ */
+export function defineHandlers<const Handlers extends HandlerMap>(
+  handlers: Handlers & { [Name in keyof Handlers]: OnlySettings<Handlers[Name]> },
+): Handlers {
   return handlers
 }

@@ -1,3 +1,4 @@
+import { checkKnown, checkNumber } from './checks.js'
 import { type Clock, systemClock } from './clock.js'
 import { SitqError } from './errors.js'
 import { Deadlines } from './execute/deadlines.js'
@@ -28,8 +29,14 @@ const MANY = 256
  *
  * It cannot kill: a handler that ignores its signal goes on after its attempt was reported, and one that never yields
  * blocks the page. Aborted attempts are reported when their handler ends, or after 1 s.
+ *
+ * Throws InvalidOptionError; what is wrong with a handler's settings is thrown when it is opened.
  */
 export function inline(handlers: HandlerMap, options: InlineOptions = {}): Executor {
+  checkKnown('options', options, ['concurrency', 'clock'])
+  if (options.concurrency !== undefined) {
+    checkNumber('concurrency', options.concurrency, 1, Number.MAX_SAFE_INTEGER, true)
+  }
   let shift: Shift | undefined
   return {
     async open(report, { concurrency = 10 } = {}) {

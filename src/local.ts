@@ -15,6 +15,7 @@ import type {
 } from './backend.js'
 import type { Channel } from './channel.js'
 import { type Clock, systemClock } from './clock.js'
+import { ClosedError } from './errors.js'
 import { type AppendValue, append, appendBlind, block, group, isPlain, type Tried } from './plan/append.js'
 import { BlockCache } from './plan/cache.js'
 import { change, type Ref } from './plan/change.js'
@@ -66,6 +67,7 @@ export class LocalBackend implements Backend {
   /** Lanes and tails by queue and priority. */
   readonly #seen = new Map<string, Seen>()
   #origin = ''
+  #closed = false
   #generation = -1
   #ready: Promise<void> | undefined
   /** Appends of one page follow each other: two at once would guess the same tail. */
@@ -79,6 +81,7 @@ export class LocalBackend implements Backend {
   }
 
   async open(): Promise<void> {
+    if (this.#closed) throw new ClosedError('backend')
     await this.#storage.open()
     if (this.#generation === this.#storage.generation) return
     this.#ready ??= this.#readRoot().finally(() => {
@@ -214,9 +217,11 @@ export class LocalBackend implements Backend {
     })
   }
 
+  /** Undefined for ids of other databases, and for other spellings of ours. */
   #ref(id: TaskId): Ref | undefined {
     const parsed = parseId(id)
-    return parsed?.origin === this.#origin ? parsed : undefined
+    if (!parsed || formatId(this.#origin, parsed.lane, parsed.position) !== id) return undefined
+    return parsed
   }
 
   get(ids: readonly TaskId[]): Promise<(TaskView | undefined)[]> {
@@ -263,7 +268,9 @@ export class LocalBackend implements Backend {
     return this.#write(() => prune(retention))
   }
 
+  /** For good: whoever still uses it gets ClosedError. */
   async close(): Promise<void> {
+    this.#closed = true
     this.channel.close()
     await this.#storage.close()
   }

@@ -1,5 +1,5 @@
+import { checkKnown, checkNumber } from './checks.js'
 import { InvalidOptionError } from './errors.js'
-import { checkNumber } from './checks.js'
 import type { Result } from './task.js'
 
 /** One piece of work that was measured. */
@@ -43,8 +43,9 @@ export class PerformanceMonitor {
   readonly #waiting: Sample
   readonly #running: Sample
 
-  /** `random` (default Math.random) picks which results are kept for the percentiles once there are more than 1,000. */
+  /** `random` (default Math.random) picks which results are kept for the percentiles once there are more than 1,000. Throws InvalidOptionError. */
   constructor(options: { random?: () => number } = {}) {
+    checkKnown('options', options, ['random'])
     const { random = Math.random } = options
     this.#waiting = new Sample(random)
     this.#running = new Sample(random)

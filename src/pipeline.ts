@@ -1,11 +1,11 @@
 import { Batch } from './batch.js'
+import { checkKnown, checkText } from './checks.js'
 import type { Inputs } from './client/chunks.js'
 import { type Client, clientOf } from './client/client.js'
 import { type EnqueueManyOptions, enqueueMany } from './client/enqueue-many.js'
 import type { BatchProgress, StageProgress } from './client/progress.js'
 import type { TaskInput } from './client/typed.js'
 import { InvalidOptionError } from './errors.js'
-import { checkText } from './checks.js'
 import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
 import type { Stage } from './plan/records.js'
 import type { TaskQueue } from './queue.js'
@@ -126,5 +126,6 @@ function mapStage(handler: string): Stage {
 
 function filterStage(by: string | { handler: string }): Stage {
   if (typeof by === 'string') return { kind: 'filter', field: checkText('field', by), ...counts }
+  checkKnown('filter', by, ['handler'])
   return { kind: 'filter', name: checkText('handler', by.handler), ...counts }
 }

@@ -1,17 +1,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, Cursor, Page } from './backend.js'
 import { Batch } from './batch.js'
-import { checkKnown, checkText, checkTime } from './checks.js'
+import { checkAtLeast0, checkKnown, checkLimit, checkState, checkText, checkTime } from './checks.js'
 import type { Inputs } from './client/chunks.js'
 import { Client, register } from './client/client.js'
+import { cursorIn, pageOf } from './client/cursor.js'
 import { Enqueuer } from './client/enqueue.js'
 import { type EnqueueManyOptions, enqueueMany } from './client/enqueue-many.js'
 import { eventOf, type QueueEvent } from './client/events.js'
 import {
   type CancelOptions,
-  checkAtLeast0,
-  checkLimit,
-  checkState,
   enqueueOptions,
   type ListOptions,
   type PruneOptions,
@@ -24,6 +22,7 @@ import { type EnqueueArguments, type TaskInput, typed } from './client/typed.js'
 import { Waiting, type WaitOptions } from './client/waiting.js'
 import { type Clock, systemClock } from './clock.js'
 import { cloneOf } from './cloneable.js'
+import { InvalidOptionError } from './errors.js'
 import { Task } from './handle.js'
 import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
 import type { Counts, Result, TaskId, TaskView } from './task.js'
@@ -54,8 +53,11 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
   /** `await using` closes the queue, where the runtime knows how. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>
 
+  /** Throws InvalidOptionError. */
   constructor(options: TaskQueueOptions) {
+    checkKnown('options', options, ['backend', 'clock', 'random'])
     const { backend, clock = systemClock, random = Math.random } = options
+    checkBackend(backend)
     this.backend = backend
     this.clock = clock
     this.random = random
@@ -88,8 +90,9 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
 
   /**
    * Stores many tasks as a batch, in chunks, each whole or not at all; resolves once the last one is committed. Takes
-   * arrays, iterables and async iterables, and keeps no more than two chunks in memory. The inputs must not be changed
-   * until then. With an `id` of your own, calling it again after an interruption goes on where it stopped; a batch whose
+   * arrays, iterables and async iterables, and keeps no more than two chunks in memory. What an async iterable has given
+   * is stored within about a second, be the chunk full or not, so that an interruption loses little. The inputs must not be
+   * changed until then. With an `id` of your own, calling it again after an interruption goes on where it stopped; a batch whose
    * input has ended is left as it is.
    *
    * Throws InvalidInputError, naming the input (`input[17].user`), before its chunk is stored, and whatever `inputs`
@@ -121,14 +124,18 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     return result && typed(result)
   }
 
-  /** A page of the tasks in a state: ended ones newest first, waiting ones in the order they would run. */
+  /**
+   * A page of the tasks in a state: ended ones newest first, waiting ones in the order they would run. Throws
+   * InvalidOptionError, also for a `cursor` that is not `next` of a page of the same state and queue.
+   */
   async list(options: ListOptions): Promise<Page<TaskView>> {
     this.#client.check()
     checkKnown('options', options, ['state', 'queue', 'limit', 'cursor'])
     const { state, queue, limit = 50, cursor } = options
     checkState(state)
     const query = { state, limit: checkLimit(limit), ...queueOf(queue) }
-    return this.backend.read('tasks', query, cursor)
+    const listing = ['tasks', state, queue]
+    return pageOf(listing, await this.backend.read('tasks', query, cursorIn(listing, cursor)))
   }
 
   /** All tasks in a state, page by page. What changes state in the meantime may be missed or met. */
@@ -183,14 +190,15 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     return (await this.backend.batch(checkText('id', id))) && new Batch(id, this.#client)
   }
 
-  /** A page of the batches, newest first. */
+  /** A page of the batches, newest first. `cursor`: `next` of the page before. Throws InvalidOptionError. */
   async batches(options: { limit?: number; cursor?: Cursor } = {}): Promise<Page<BatchInfo>> {
     this.#client.check()
     checkKnown('options', options, ['limit', 'cursor'])
     const { limit = 50, cursor } = options
-    const { items, next } = await this.backend.read('batches', { limit: checkLimit(limit) }, cursor)
+    const listing = ['batches']
+    const page = await this.backend.read('batches', { limit: checkLimit(limit) }, cursorIn(listing, cursor))
     const now = this.clock.now()
-    return { items: items.map((view) => infoOf(view, now)), ...(next === undefined ? {} : { next }) }
+    return pageOf(listing, { ...page, items: page.items.map((view) => infoOf(view, now)) })
   }
 
   /** Hears of what happens in the database, here and in other tabs, as hints. Returns the way to stop. */
@@ -216,4 +224,13 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     await this.#enqueuer.idle()
     await this.backend.close()
   }
+}
+
+/** Looks without touching: a backend opens with the first operation. */
+function checkBackend(backend: unknown): void {
+  if (typeof backend === 'object' && backend !== null && 'exchange' in backend) return
+  throw new InvalidOptionError(
+    'backend',
+    "backend must be one, for example new IndexedDBBackend({ name: 'app' }) from 'sitq/indexeddb', or new MemoryBackend().",
+  )
 }

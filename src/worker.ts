@@ -120,7 +120,9 @@ export class TaskWorker {
    * Claims nothing more, gives back what has not begun, lets what runs go on for `grace` ms (default: the worker's `grace`),
    * then aborts it; what was aborted runs again elsewhere, and nothing is charged for it. Resolves once the role is given up.
    */
-  async stop({ grace = this.#parts.settings.grace }: { grace?: number } = {}): Promise<void> {
+  async stop(options: { grace?: number } = {}): Promise<void> {
+    checkKnown('options', options, ['grace'])
+    const { grace = this.#parts.settings.grace } = options
     checkNumber('grace', grace, 0, Number.POSITIVE_INFINITY)
     for (const life of this.#lives) life.stop(grace)
     this.#life = undefined
@@ -135,7 +137,7 @@ export class TaskWorker {
     checkKnown('options', options, ['limit', 'deadline', 'signal'])
     const { limit, deadline, signal } = options
     const bounds: Bounds = {}
-    if (limit !== undefined) bounds.limit = checkNumber('limit', limit, 0, Number.POSITIVE_INFINITY)
+    if (limit !== undefined) bounds.limit = checkCount('limit', limit)
     if (deadline !== undefined) bounds.deadline = checkNumber('deadline', Number(deadline), 0, Number.POSITIVE_INFINITY)
     if (this.#life || signal?.aborted) return freshTally()
     const life = this.#begin(bounds)
@@ -187,6 +189,20 @@ function attempt(call: () => void, onError: (error: unknown) => void): void {
   }
 }
 
+/** Infinity: no limit. */
+function checkCount(option: string, value: unknown): number {
+  return checkNumber(option, value, 0, Number.POSITIVE_INFINITY, value !== Number.POSITIVE_INFINITY)
+}
+
+function checkRetention(given: Omit<Retention, 'now'>): Omit<Retention, 'now'> {
+  checkKnown('retention', given, ['age', 'count'])
+  const { age, count } = given
+  const retention: Omit<Retention, 'now'> = {}
+  if (age !== undefined) retention.age = checkNumber('retention.age', age, 0, Number.POSITIVE_INFINITY)
+  if (count !== undefined) retention.count = checkCount('retention.count', count)
+  return retention
+}
+
 function settingsFrom(options: TaskWorkerOptions): HostSettings {
   checkKnown('options', options, Object.keys(OPTIONS))
   const { executor, concurrency, queues = [], grace = 5_000, lease = 30_000, renewEvery = 10_000 } = options
@@ -205,6 +221,6 @@ function settingsFrom(options: TaskWorkerOptions): HostSettings {
       () => onError(error),
       () => {},
     )
-  const timing = { grace, lease, renewEvery, maxCrashes, retention }
+  const timing = { grace, lease, renewEvery, maxCrashes, retention: checkRetention(retention) }
   return { executor, concurrency, queues: [...queues], ...timing, random, online, visible, onError: safely, warn }
 }

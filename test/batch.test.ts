@@ -188,6 +188,93 @@ describe('enqueueMany', () => {
     await aborted
   })
 
+  it('stores what a slow source has given within a second', async () => {
+    const { queue, clock, backend } = setup()
+    let give = (_: number) => {}
+    const slow = (async function* () {
+      for (;;) {
+        const n = await new Promise<number>((resolve) => {
+          give = resolve
+        })
+        if (n < 0) return
+        yield n
+      }
+    })()
+    const sizes = () => backend.chunks.map(({ size }) => size)
+    const told: number[] = []
+    const running = queue.enqueueMany('echo', slow, { id: 's', onProgress: ({ stored }) => told.push(stored) })
+    await clock.advance(5_000)
+    expect(sizes()).toEqual([])
+    for (const n of [0, 1, 2]) {
+      give(n)
+      await clock.advance(400)
+    }
+    expect(sizes()).toEqual([3]) // a second after the first of them, while the fourth was not there
+    give(3)
+    await clock.advance(999)
+    expect(sizes()).toEqual([3])
+    await clock.advance(1)
+    expect(sizes()).toEqual([3, 1])
+    await clock.advance(60_000)
+    give(-1)
+    const batch = await running
+    expect(told).toEqual([3, 4, 4])
+    expect(await batch.progress()).toMatchObject({ total: 4, open: false })
+    expect((await queue.list({ state: 'available' })).items.map(({ input }) => input)).toEqual([0, 1, 2, 3])
+    expect(clock.timers).toBe(0)
+  })
+
+  it('stores it in time where timers are late, as in a hidden page', async () => {
+    const { queue, clock, backend } = setup()
+    const late = { now: () => clock.now(), monotonic: () => clock.monotonic(), timer: () => () => {} }
+    const hidden = new TaskQueue<Handlers>({ backend, clock: late })
+    const slow = (async function* () {
+      for (const n of numbers(6)) {
+        yield n
+        await clock.advance(500)
+      }
+    })()
+    const batch = await hidden.enqueueMany('echo', slow)
+    expect(backend.chunks.map(({ size }) => size)).toEqual([3, 3, 0])
+    expect(await (await queue.batch(batch.id))?.progress()).toMatchObject({ total: 6, open: false })
+  })
+
+  it('leaves nothing behind when a slow source fails or is called off', async () => {
+    const { queue, clock, backend } = setup()
+    let fail = (_: Error) => {}
+    const source = (async function* () {
+      yield 1
+      await new Promise((_, reject) => {
+        fail = reject
+      })
+    })()
+    const cause = new Error('the file is gone')
+    const running = expect(queue.enqueueMany('echo', source)).rejects.toBe(cause)
+    await clock.advance(1_000)
+    expect(backend.chunks.map(({ size }) => size)).toEqual([1])
+    fail(cause)
+    await running
+    const controller = new AbortController()
+    let taken = 0
+    const endless = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => {
+          taken++
+          await clock.advance(0)
+          return { done: false as const, value: 1 }
+        },
+      }),
+    }
+    const aborted = expect(queue.enqueueMany('echo', endless, { signal: controller.signal })).rejects.toBe('enough')
+    await settle()
+    controller.abort('enough')
+    await aborted
+    const before = taken
+    await settle(40)
+    expect(taken).toBeLessThanOrEqual(before + 1)
+    expect(clock.timers).toBe(0)
+  })
+
   it('tells how far it is', async () => {
     const { queue } = setup()
     const stored: number[] = []
@@ -311,6 +398,20 @@ describe('enqueueMany', () => {
       expect(await batch.progress()).toMatchObject({ open: true, done: inputs.length })
       await batch.end()
       expect(values(await batch.collect())).toEqual(inputs)
+    }
+  })
+
+  it('cannot be cancelled or ended once it is pruned', async () => {
+    const { queue, host, clock } = setup()
+    const batch = await queue.enqueueMany('echo', [1], { id: 'b', open: true })
+    await host.run(echo)
+    await batch.end()
+    await batch.end() // it is there, and that is all there is to say
+    expect(await batch.cancel()).toBe(0)
+    await clock.advance(120_000)
+    await queue.prune({ age: 0 })
+    for (const call of [() => batch.progress(), () => batch.cancel(), () => batch.end()]) {
+      await expect(call()).rejects.toMatchObject({ name: 'BatchNotFoundError', id: 'b' })
     }
   })
 

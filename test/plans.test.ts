@@ -56,7 +56,10 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('recover' as const), host: fc.nat(1) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('gate' as const), name: fc.constantFrom('a', 'b', 'c') }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('prune' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('prune' as const), count: fc.constantFrom(100_000, 100_000, 0, 300) }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.constantFrom(10, 60, 100_000, 10 ** 9) }),
@@ -95,7 +98,10 @@ class World {
       })
       const offset = s.batch ? ((await this.backend.batch(s.batch))?.total ?? 0) : 0
       const open = s.count % 2 === 0
-      const ids = await this.backend.add(tasks, { now, ...(s.batch ? { batch: { id: s.batch, queue: s.queue, offset, open } } : {}) })
+      const ids = await this.backend.add(tasks, {
+        now,
+        ...(s.batch ? { batch: { id: s.batch, queue: s.queue, offset, open } } : {}),
+      })
       this.ids.push(...ids.flatMap((id) => id ?? []))
     } else if (s.do === 'exchange') await this.exchange(s)
     else if (s.do === 'cancel') await this.backend.change({ type: 'cancel', ids: pick(s.picks), now, reason: 'test' })
@@ -103,7 +109,7 @@ class World {
     else if (s.do === 'cancel-batch') await this.backend.change({ type: 'cancel-batch', batch: s.batch, now })
     else if (s.do === 'clear') await this.backend.change({ type: 'clear', now, ...(s.queue ? { queue: s.queue } : {}) })
     else if (s.do === 'gate') await this.backend.change({ type: 'open-gate', gate: `handler:${s.name}`, now })
-    else if (s.do === 'prune') await this.backend.prune({ now, age: 1000 })
+    else if (s.do === 'prune') await this.backend.prune({ now, age: 1000, count: s.count })
     else if (s.do === 'time') this.now += s.ms
     else {
       const me = this.hosts[s.host]?.id ?? ''

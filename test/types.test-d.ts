@@ -3,6 +3,7 @@ import {
   type Batch,
   type BatchResult,
   defineHandlers,
+  type HandlerMap,
   inline,
   MemoryBackend,
   pipeline,
@@ -105,6 +106,29 @@ describe('enqueue', () => {
   })
 })
 
+describe('handlers', () => {
+  const run = (n: number) => n
+
+  it('have the settings there are, and no others', () => {
+    const made = defineHandlers({
+      a: { run, retry: { attempts: 5, when: (error) => error instanceof Error }, timeout: 5, concurrency: 1 },
+      b: (text: string, ctx) => text + ctx.attempt,
+    })
+    expectTypeOf(made.a.run).toEqualTypeOf<(n: number) => number>()
+    // @ts-expect-error no such setting
+    defineHandlers({ a: { run, timout: 5 } })
+    // @ts-expect-error no such setting
+    defineHandlers({ a: { run, retry: { attempt: 5 } } })
+    // @ts-expect-error no such setting
+    defineHandlers({ a: { run, retry: { attempts: 5, attempt: 5 } } })
+  })
+
+  it('may be unknown', () => {
+    const any: HandlerMap = {}
+    expectTypeOf(defineHandlers(any)).toEqualTypeOf<HandlerMap>()
+  })
+})
+
 describe('results', () => {
   it('are told apart by their status', async () => {
     const result = await queue.getResult<'tick'>('id', { timeout: 0 })
@@ -140,6 +164,8 @@ describe('results', () => {
     queue.enqueueMany('fetchText', [1, 2])
     // @ts-expect-error wrong inputs
     queue.enqueueMany('fetchText', new Set([1]))
+    // @ts-expect-error a string can be iterated, but is no list
+    queue.enqueueMany('fetchText', 'abc')
     // @ts-expect-error no such option
     queue.enqueueMany('fetchText', [''], { chunk: 5 })
     // @ts-expect-error no such order

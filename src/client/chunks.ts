@@ -1,12 +1,15 @@
+import type { Clock } from '../clock.js'
 import { assertCloneable, roughSize } from '../cloneable.js'
 import { InvalidOptionError } from '../errors.js'
 import { nextTurn } from '../execute/turn.js'
 
-/** What enqueueMany takes inputs from. */
-export type Inputs<Input> = Iterable<Input> | AsyncIterable<Input>
+/** What enqueueMany takes inputs from. No strings: they can be iterated, but nobody means that. */
+export type Inputs<Input> = (Iterable<Input> | AsyncIterable<Input>) & object
 
 /** About how many bytes a chunk may have: the transactions of a bulk import stay short, and so does the wait behind them. */
 const CHUNK_BYTES = 4 * 1024 * 1024
+/** How long an input may wait for its chunk to fill, in ms: what is not stored is lost with the page. */
+const CHUNK_TIME = 1_000
 /** Inputs passed over before the event loop gets its turn. */
 const SKIPS = 0x4000
 
@@ -24,22 +27,28 @@ type Source =
 
 /**
  * Takes inputs one by one and puts them together in chunks, so that no more than a chunk is in memory. Sources that
- * are not asynchronous are drained without a promise for each input.
+ * are not asynchronous are drained without a promise for each input; of the others a chunk is given early rather than that
+ * an input waits for more than a second.
  */
 export class Chunker {
   readonly #source: Source
   readonly #size: number
+  readonly #clock: Clock
   /** Inputs taken so far. */
   #taken = 0
   /** Taken already, to see whether anything comes after a chunk. */
   #ahead: IteratorResult<unknown, unknown> | undefined
   /** What the source threw at that look. */
   #failure: { error: unknown } | undefined
+  /** Asked for when a chunk was given early. */
+  #coming: Promise<IteratorResult<unknown, unknown>> | undefined
+  #stopTimer = () => {}
   #done = false
 
-  constructor(inputs: Inputs<unknown>, size: number) {
+  constructor(inputs: Inputs<unknown>, size: number, clock: Clock) {
     this.#source = sourceOf(inputs)
     this.#size = size
+    this.#clock = clock
   }
 
   /**
@@ -50,8 +59,12 @@ export class Chunker {
     if (this.#failure) throw this.#failure.error
     const chunk: Chunk = { offset: Math.max(skip, this.#taken), inputs: [], last: false }
     let bytes = 0
-    while (chunk.inputs.length < this.#size && bytes < CHUNK_BYTES) {
-      const { done, value } = this.#take() ?? (await this.#source.iterator.next())
+    let late: Promise<undefined> | undefined
+    let since = 0
+    while (chunk.inputs.length < this.#size && bytes < CHUNK_BYTES && !this.#done) {
+      const taken = this.#take() ?? (await this.#wait(late))
+      if (!taken || this.#done) break
+      const { done, value } = taken
       if (done) {
         this.#done = true
         break
@@ -64,7 +77,13 @@ export class Chunker {
       assertCloneable(value, `input[${index}]`)
       bytes += roughSize(value)
       chunk.inputs.push(value)
+      if (this.#source.sync) continue
+      if (!late) {
+        since = this.#clock.monotonic()
+        late = this.#timer()
+      } else if (this.#clock.monotonic() - since >= CHUNK_TIME) break // timers are late in hidden pages
     }
+    this.#stopTimer()
     // A look ahead saves an empty chunk at the end. Never wait for it: a slow source must not hold a full chunk back.
     if (!this.#done) this.#lookAhead()
     chunk.last = this.#done || this.#ahead?.done === true
@@ -80,6 +99,23 @@ export class Chunker {
     }
   }
 
+  /** What comes next; undefined if it is not there when time is up. */
+  async #wait(late: Promise<undefined> | undefined): Promise<IteratorResult<unknown, unknown> | undefined> {
+    const coming = this.#coming ?? Promise.resolve(this.#source.iterator.next())
+    this.#coming = coming
+    // Should it fail while nobody waits for it, the next chunk tells.
+    coming.catch(() => undefined)
+    const taken = await (late ? Promise.race([coming, late]) : coming)
+    if (taken) this.#coming = undefined
+    return taken
+  }
+
+  #timer(): Promise<undefined> {
+    return new Promise((resolve) => {
+      this.#stopTimer = this.#clock.timer(CHUNK_TIME, () => resolve(undefined))
+    })
+  }
+
   /** What can be had without waiting. */
   #take(): IteratorResult<unknown, unknown> | undefined {
     const ahead = this.#ahead
@@ -89,6 +125,7 @@ export class Chunker {
 
   /** No more inputs are taken: the source may clean up. Does not wait for it, since it may be waiting itself. */
   stop(): void {
+    this.#stopTimer()
     if (this.#done) return
     this.#done = true
     // What a source throws while it is called off says nothing of the tasks.

@@ -15,7 +15,7 @@ export interface EnqueueManyOptions extends EnqueueOptions {
    * are passed over. Default: a random one.
    */
   id?: string
-  /** Most tasks in a chunk; each is stored whole or not at all. Default 4,096, or about 4 MB. */
+  /** Most tasks in a chunk; each is stored whole or not at all. Default 4,096, or about 4 MB; of an async iterable, what came in a second. */
   chunkSize?: number
   /** The batch stays open after the last input, so that handlers can add to it, until `batch.end()`. Default false. */
   open?: boolean
@@ -43,7 +43,7 @@ export async function enqueueMany(
   const size = checkNumber('chunkSize', options.chunkSize ?? CHUNK_TASKS, 1, 100_000, true)
   const id = options.id === undefined ? randomText(ID_LENGTH) : checkText('id', options.id)
   options.signal?.throwIfAborted()
-  const chunker = new Chunker(inputs, size)
+  const chunker = new Chunker(inputs, size, client.clock)
   try {
     const before = options.id === undefined ? undefined : await client.backend.batch(id)
     if (before) checkSame(before, stages)

@@ -1,7 +1,6 @@
 import type { Cursor, NewTask } from '../backend.js'
-import { checkKnown, checkNumber, checkText, runAtOf, settingsOf } from '../checks.js'
-import { InvalidOptionError } from '../errors.js'
-import { type RetryPolicy, type TaskState, taskStates } from '../task.js'
+import { checkDurability, checkKnown, checkNumber, checkText, runAtOf, settingsOf } from '../checks.js'
+import type { RetryPolicy, TaskState } from '../task.js'
 
 /** What every way of enqueueing takes. */
 export interface EnqueueOptions {
@@ -50,22 +49,6 @@ export function taskTemplate(name: string, options: EnqueueOptions, now: number)
   return template
 }
 
-function checkDurability(value: unknown): void {
-  if (value === 'relaxed' || value === 'strict') return
-  throw new InvalidOptionError('durability', `durability must be 'relaxed' or 'strict', not ${JSON.stringify(value)}.`)
-}
-
-/** A time limit for waiting, in ms. Absent and Infinity: none. */
-export function checkTimeout(timeout: number | undefined): number | undefined {
-  if (timeout === undefined || timeout === Number.POSITIVE_INFINITY) return undefined
-  return checkNumber('timeout', timeout, 0, Number.MAX_SAFE_INTEGER)
-}
-
-/** How many things a page of a listing has. */
-export function checkLimit(limit: number): number {
-  return checkNumber('limit', limit, 1, 1_000, true)
-}
-
 export interface CancelOptions {
   /** Told to whoever asks why a task ended. */
   reason?: string
@@ -96,15 +79,6 @@ export interface PruneOptions {
   count?: number
 }
 
-export function checkState(state: TaskState): void {
-  if (taskStates.includes(state)) return
-  throw new InvalidOptionError('state', `There is no state '${state}'. Use one of: ${taskStates.join(', ')}.`)
-}
-
 export function queueOf(queue: string | undefined): { queue?: string } {
   return queue === undefined ? {} : { queue: checkText('queue', queue) }
-}
-
-export function checkAtLeast0(option: string, value: number | undefined): void {
-  if (value !== undefined) checkNumber(option, value, 0, Number.MAX_SAFE_INTEGER)
 }

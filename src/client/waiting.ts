@@ -1,10 +1,10 @@
 import type { Change } from '../backend.js'
 import type { Hint } from '../channel.js'
+import { checkKnown, checkTimeout } from '../checks.js'
 import { TaskNotFoundError } from '../errors.js'
 import { type Lane, type Position, parseId, type Result, type TaskId } from '../task.js'
 import type { Client } from './client.js'
 import { FIRST_POLL, LAST_POLL, POLL_GROWTH } from './doorbell.js'
-import { checkTimeout } from './options.js'
 
 /** How long to wait for something, and what calls it off. */
 export interface WaitOptions {
@@ -49,11 +49,14 @@ export class Waiting {
 
   /**
    * How a task ended, as soon as it has; undefined if the timeout passed first. Rejects with TaskNotFoundError for an
-   * unknown or pruned id, with ClosedError, with StorageError, and with the signal's reason. `known`: it was stored a
-   * moment ago, so that at first nobody has to ask whether it exists, which costs more than its result.
+   * unknown or pruned id, with InvalidOptionError, with ClosedError, with StorageError, and with the signal's reason.
+   * `known`: it was stored a moment ago, so that at first nobody has to ask whether it exists, which costs more than its
+   * result.
    */
-  async result(id: TaskId, { timeout, signal }: WaitOptions = {}, known = false): Promise<Result | undefined> {
+  async result(id: TaskId, options: WaitOptions = {}, known = false): Promise<Result | undefined> {
     this.#client.check()
+    checkKnown('options', options, ['timeout', 'signal'])
+    const { timeout, signal } = options
     const ms = checkTimeout(timeout)
     signal?.throwIfAborted()
     const place = parseId(id)

@@ -1,10 +1,20 @@
-import { checkNumber, checkRetry } from '../checks.js'
+import { checkKnown, checkNumber, checkRetry, retryOptions } from '../checks.js'
 import { InvalidOptionError } from '../errors.js'
 import type { HandlerSettings, HandlerTable, Run } from '../executor.js'
 import type { HandlerFunction, HandlerMap, HandlerObject } from '../handlers.js'
+import type { RetryPolicy } from '../task.js'
 
-/** What the host must know of the handlers. Throws InvalidOptionError where settings cannot be what they are. */
+/** A record, so that a setting that is missing here does not compile. */
+const SETTINGS: Record<keyof HandlerObject, true> = { run: true, retry: true, timeout: true, concurrency: true }
+
+/**
+ * What the host must know of the handlers. Throws InvalidOptionError, which names the handler, where settings cannot be
+ * what they are or do not exist.
+ */
 export function handlerTable(handlers: HandlerMap): HandlerTable {
+  if (typeof handlers !== 'object' || handlers === null) {
+    throw new InvalidOptionError('handlers', 'handlers must be an object of functions, as defineHandlers() returns it.')
+  }
   // fromEntries: a handler called __proto__ becomes a property like any other.
   return Object.fromEntries(Object.entries(handlers).map(([name, handler]) => [name, settingsOf(name, handler)]))
 }
@@ -14,14 +24,24 @@ function settingsOf(name: string, handler: HandlerFunction | HandlerObject): Han
   if (typeof handler?.run !== 'function') {
     throw new InvalidOptionError(name, `The handler '${name}' must be a function or an object with a function 'run'.`)
   }
+  const of = `handlers.${name}`
+  checkKnown(of, handler, Object.keys(SETTINGS))
   const { retry, timeout, concurrency } = handler
   const settings: HandlerSettings = {}
-  if (retry) settings.retry = checkRetry(retry)
-  if (timeout !== undefined) settings.timeout = checkNumber(`${name}.timeout`, timeout, 0, Number.MAX_SAFE_INTEGER)
+  if (retry !== undefined) settings.retry = retryOf(`${of}.retry`, retry)
+  if (timeout !== undefined) settings.timeout = checkNumber(`${of}.timeout`, timeout, 0, Number.MAX_SAFE_INTEGER)
   if (concurrency !== undefined) {
-    settings.concurrency = checkNumber(`${name}.concurrency`, concurrency, 1, Number.MAX_SAFE_INTEGER, true)
+    settings.concurrency = checkNumber(`${of}.concurrency`, concurrency, 1, Number.MAX_SAFE_INTEGER, true)
   }
   return settings
+}
+
+function retryOf(of: string, retry: NonNullable<HandlerObject['retry']>): RetryPolicy {
+  checkKnown(of, retry, [...retryOptions, 'when'])
+  if (retry.when !== undefined && typeof retry.when !== 'function') {
+    throw new InvalidOptionError(`${of}.when`, `${of}.when must be a function that takes the error.`)
+  }
+  return checkRetry(retry, of)
 }
 
 /** An attempt's timeout in ms; 0: it has none. */

@@ -36,8 +36,9 @@ async function execute(
   copyInput: boolean,
 ): Promise<EndedRun> {
   const startedAt = clock.now()
-  const handler = find(handlers, run.name)
+  let handler: HandlerFunction | HandlerObject | undefined
   try {
+    handler = find(handlers, run.name)
     if (!handler) throw new SitqError('unknown-handler', unknown(run.name))
     const input: unknown = copyInput ? cloneOf(run.input, 'input') : run.input
     // Stored inputs are untyped; Reflect.apply is the one call that says so. The types are enqueue's to keep.
@@ -56,9 +57,7 @@ async function execute(
     return ended
   } catch (thrown) {
     context.close()
-    const error = context.reason
-      ? abortedRecord(context.reason, thrown)
-      : failureRecord(thrown, typeof handler === 'object' ? handler.retry?.when : undefined)
+    const error = context.reason ? abortedRecord(context.reason, thrown) : failureRecord(thrown, handler)
     return { key: run.key, startedAt, finishedAt: clock.now(), ok: false, error }
   }
 }
@@ -91,14 +90,14 @@ function kept(output: unknown): unknown {
   }
 }
 
-function failureRecord(thrown: unknown, when: ((error: unknown) => boolean) | undefined): ErrorRecord {
+/** Never throws, whatever was thrown: even `instanceof` does if that is a revoked Proxy. */
+function failureRecord(thrown: unknown, handler: HandlerFunction | HandlerObject | undefined): ErrorRecord {
   const record = errorRecord(thrown)
-  if (when && record.retryable !== false && !(thrown instanceof UncloneableOutput)) {
-    try {
-      if (when(thrown) === false) record.retryable = false
-    } catch {
-      // A `when` that breaks must not make an error final.
-    }
+  if (record.retryable === false) return record
+  try {
+    if (typeof handler === 'object' && handler.retry?.when?.(thrown) === false) record.retryable = false
+  } catch {
+    // A `when` that breaks must not make an error final.
   }
   return record
 }

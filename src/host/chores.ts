@@ -1,5 +1,6 @@
 import type { HandlerTable } from '../executor.js'
 import type { HostId } from '../task.js'
+import { Parked } from './parked.js'
 import type { HostParts } from './settings.js'
 
 /** A host looks for what dead ones left, and for parked tasks, when it begins and this often afterwards, in ms. */
@@ -10,31 +11,42 @@ const PRUNE_PAUSE = 50
 /** A host that is never idle takes the time after all once pruning is this late, in ms. */
 const PRUNE_LATE = 300_000
 const BUSY_PAUSE = 1_000
-/** Blocked tasks looked at to learn which names are parked. */
-const BLOCKED = 100
+/** Pages of blocked tasks read for one look, at most; one at a time with a pause between them, so that work goes on. */
+const PAGES = 20
+const PAGE_PAUSE = 50
+const NEVER = Number.POSITIVE_INFINITY
 
 /** What a host does beside its work: taking back what dead hosts held, opening the gates of its handlers, pruning. */
 export class Chores {
-  /** Handlers that tasks wait for and this host does not have. */
-  readonly parked = new Set<string>()
+  readonly #parked: Parked
   readonly #parts: HostParts
   readonly #host: HostId
   #table: HandlerTable = {}
   #lookAt: number
   #pruneAt: number
+  /** When the next page of blocked tasks is read, and how many may be read until the next look. */
+  #pageAt = NEVER
+  #pages = 0
 
   constructor(parts: HostParts, host: HostId) {
     this.#parts = parts
     this.#host = host
+    this.#parked = new Parked(parts.backend)
     const now = parts.clock.monotonic()
     this.#lookAt = now + this.#lookEvery
     this.#pruneAt = now + PRUNE_EVERY
+  }
+
+  /** Handlers that tasks wait for and this host does not have. */
+  get parked(): Set<string> {
+    return this.#parked.names
   }
 
   /** The chore to do now; it resolves to true if there may be more to claim. Pruning waits for an idle host, up to a limit. */
   due(idle: boolean): (() => Promise<boolean>) | undefined {
     const { clock } = this.#parts
     if (clock.monotonic() >= this.#lookAt) return () => this.#lookAfter()
+    if (clock.monotonic() >= this.#pageAt) return () => this.#page()
     if (this.next(idle) > 0) return undefined
     return async () => {
       await this.prune(idle)
@@ -44,7 +56,7 @@ export class Chores {
 
   /** When the next chore is due, in ms from now. */
   next(idle: boolean): number {
-    const at = Math.min(this.#lookAt, this.#pruneAt + (idle ? 0 : PRUNE_LATE))
+    const at = Math.min(this.#lookAt, this.#pageAt, this.#pruneAt + (idle ? 0 : PRUNE_LATE))
     return Math.max(0, at - this.#parts.clock.monotonic())
   }
 
@@ -64,23 +76,42 @@ export class Chores {
   async #lookAfter(): Promise<boolean> {
     this.#lookAt = this.#parts.clock.monotonic() + this.#lookEvery
     const recovered = await this.recover()
-    return (await this.unpark(this.#table)) || recovered
+    this.#pages = PAGES
+    return (await this.#page()) || recovered
   }
 
-  /** Lets parked tasks go on whose handlers are here. Resolves to true if there were any. */
-  async unpark(table: HandlerTable): Promise<boolean> {
+  /** Before there is work: lets parked tasks go on whose handlers are here, and learns of the others. */
+  async unpark(table: HandlerTable): Promise<void> {
     this.#table = table
+    const found = new Set<string>()
+    let more = true
+    for (let i = 0; more && i < PAGES; i++) {
+      const page = await this.#parked.look()
+      for (const name of page.found) found.add(name)
+      more = page.more
+    }
+    // Behind so many others there may be tasks of any handler here: they need not wait until all were read.
+    await this.#open(more ? Object.keys(table) : found)
+  }
+
+  /** Reads one page. Resolves to true if there was something to let go on. */
+  async #page(): Promise<boolean> {
+    this.#pageAt = NEVER
+    const { found, more } = await this.#parked.look()
+    if (more && --this.#pages > 0) this.#pageAt = this.#parts.clock.monotonic() + PAGE_PAUSE
+    return (await this.#open(found)) > 0
+  }
+
+  /** Opens the gates of those handlers that are here. Resolves with the number of tasks behind them. */
+  async #open(names: Iterable<string>): Promise<number> {
     const { backend, clock } = this.#parts
-    const { items, next } = await backend.read('tasks', { state: 'blocked', limit: BLOCKED })
-    const blocked = new Set(items.map(({ name }) => name))
-    const here = Object.keys(table).filter((name) => next !== undefined || blocked.has(name))
     let opened = 0
-    for (const name of here) {
+    for (const name of names) {
+      if (!Object.hasOwn(this.#table, name)) continue
+      this.parked.delete(name)
       opened += await backend.change({ type: 'open-gate', gate: `handler:${name}`, now: clock.now() })
     }
-    if (next === undefined) this.parked.clear()
-    for (const name of blocked) if (!Object.hasOwn(table, name)) this.parked.add(name)
-    return opened > 0
+    return opened
   }
 
   /** One slice. Resolves to true if there is more. */

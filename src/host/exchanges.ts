@@ -1,13 +1,17 @@
 import type { Exchange, Exchanged, Settlement } from '../backend.js'
+import { StorageError } from '../errors.js'
 import type { HostId } from '../task.js'
 import type { HostParts } from './settings.js'
-import { endedIntervals } from './settle.js'
+import { endedIntervals, uncloneable } from './settle.js'
 
 type Content = Pick<Exchange, 'seq' | 'settle' | 'claim' | 'leave'>
 
 /**
  * A host's exchanges, numbered 1, 2, 3 … One that was rejected may have been committed all the same: it is sent again with
  * the same number and the same settlements until it is answered, and the backend sees to it that it happens once.
+ *
+ * One that the storage refuses because of what a settlement holds would be refused for ever. Nothing of it was committed,
+ * so that its number may be used again: it is halved until the culprit is alone, and that task fails.
  */
 export class Exchanges {
   readonly #parts: HostParts
@@ -15,6 +19,10 @@ export class Exchanges {
   readonly #names: readonly string[]
   #seq = 0
   #open: Content | undefined
+  /** Parts of one that was refused which have yet to be sent, the next one last. */
+  readonly #parted: Settlement[][] = []
+  /** The culprit, while the open exchange says in its stead that the task has failed. */
+  #culprit: Settlement | undefined
 
   constructor(parts: HostParts, host: HostId, names: readonly string[]) {
     this.#parts = parts
@@ -44,16 +52,50 @@ export class Exchanges {
     delete this.#open?.claim
   }
 
-  /** Sends what was begun. Rejects if the storage does; it is still open then. */
+  /** Sends what was begun, or a part of it: another is open then. Rejects if the storage does; it is still open then. */
   async send(): Promise<{ sent: Content; answer: Exchanged }> {
-    const sent = this.#open
-    if (!sent) throw new Error('No exchange was begun.')
     const { backend, clock, settings } = this.#parts
-    const now = clock.now()
-    const answer = await backend.exchange({ ...sent, host: this.#host, now, until: now + settings.lease })
-    this.#open = undefined
-    if (!answer.fenced) this.#tell(sent, answer)
-    return { sent, answer }
+    for (;;) {
+      const sent = this.#open
+      if (!sent) throw new Error('No exchange was begun.')
+      const now = clock.now()
+      try {
+        const answer = await backend.exchange({ ...sent, host: this.#host, now, until: now + settings.lease })
+        this.#answered()
+        if (!answer.fenced) this.#tell(sent, answer)
+        return { sent, answer }
+      } catch (error) {
+        if (!(error instanceof StorageError && error.code === 'uncloneable' && this.#part(sent, error))) throw error
+      }
+    }
+  }
+
+  #answered(): void {
+    this.#open = this.#culprit = undefined
+    const next = this.#parted.pop()
+    if (next) this.#open = { seq: ++this.#seq, settle: next }
+  }
+
+  /** Makes the open exchange a smaller one that may not be refused. False: it is not for its settlements that it was. */
+  #part({ seq, settle }: Content, error: StorageError): boolean {
+    const [first] = settle
+    if (!first) return false
+    if (this.#culprit) {
+      // It would be refused without it too: what the task came to is kept, and sent again when others would be.
+      this.#open = { seq, settle: [this.#culprit] }
+      this.#culprit = undefined
+      return false
+    }
+    if (settle.length === 1) {
+      this.#culprit = first
+      this.#open = { seq, settle: [uncloneable(first, error, this.#parts.clock.now())] }
+      return true
+    }
+    const half = Math.ceil(settle.length / 2)
+    this.#parted.push(settle.slice(half))
+    // Nothing is claimed, and the role is not left, before all of it is recorded.
+    this.#open = { seq, settle: settle.slice(0, half) }
+    return true
   }
 
   #tell({ settle }: Content, { dropped, batches }: Exchanged): void {

@@ -126,7 +126,11 @@ export class Loop {
   #exchangeOrRenewal(now: number): Next | undefined {
     const { hand, exchanges } = this.#work
     if (exchanges.open) return () => this.#exchange(false)
-    if (this.#closing && hand.running === 0) return () => this.#exchange(true)
+    if (this.#closing && hand.running === 0) {
+      if (!exchanges.none) return () => this.#exchange(true)
+      this.#finish('left')
+      return 0
+    }
     const chore = this.#chore(false)
     if (chore) return chore
     this.#work.shed()
@@ -153,7 +157,7 @@ export class Loop {
 
   #drained(): Next | undefined {
     const { hand, more, toClaim } = this.#work
-    if (!this.#draining || this.#closing || !this.#looked) return undefined
+    if (!this.#draining || this.#closing || !(this.#looked || toClaim <= 0)) return undefined
     if (hand.running > 0 || hand.done > 0 || (more && toClaim > 0)) return undefined
     this.close(0)
     return 0
@@ -193,11 +197,10 @@ export class Loop {
   }
 
   async #exchange(leave: boolean): Promise<void> {
-    const valid = await this.#work.exchange({ claim: this.#now >= this.#fullUntil, leave })
+    const end = await this.#work.exchange({ claim: this.#now >= this.#fullUntil, leave })
     this.#backoff.reset()
     this.#looked = true
-    if (!valid) this.#finish('fenced')
-    else if (leave) this.#finish('left')
+    if (end) this.#finish(end)
   }
 
   async #renew(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Locks } from '../backend.js'
 import type { Hint } from '../channel.js'
 import { sleep } from '../clock.js'
+import { ClosedError } from '../errors.js'
 import type { HostId } from '../task.js'
 import { Backoff } from './backoff.js'
 import { onPageEvents } from './page.js'
@@ -104,7 +105,7 @@ export class Life {
     } catch (error) {
       // Nobody waits for start() any more: it tries again.
       if (this.#settleKnown) throw error
-      this.#outcome = 'failed'
+      this.#outcome = error instanceof ClosedError ? 'closed' : 'failed'
       this.#parts.settings.onError(error)
     }
   }
@@ -117,6 +118,11 @@ export class Life {
     const watch = new HostWatch(this.#parts, this.#me, {
       silent: () => {
         steal = true
+        giveUp()
+      },
+      closed: (error) => {
+        this.#outcome = 'closed'
+        this.#parts.settings.onError(error)
         giveUp()
       },
       parked: (names) => void this.#want(names),

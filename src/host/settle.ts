@@ -1,5 +1,6 @@
 /** What becomes of a claimed task after an attempt: pure decisions, which the next exchange records. */
 import type { Claimed, FollowUp, Settlement } from '../backend.js'
+import { errorRecord } from '../errors.js'
 import type { EndedRun, HandlerTable } from '../executor.js'
 import type { FollowUpRequest } from '../handlers.js'
 import { mergeRetry, retryDecision } from '../retry.js'
@@ -62,6 +63,20 @@ export function crashOf(
 export function giveBack(task: Claimed): Settlement {
   const { attempt, crashes } = task
   return { ...at(task), to: 'aside', order: 0, attempt, crashes }
+}
+
+/** In the place of a settlement that the storage refuses: the handler would return the same again, so the task fails. */
+export function uncloneable(refused: Settlement, cause: unknown, now: number): Settlement {
+  const { lane, position, seq, attempt } = refused
+  const error: ErrorRecord = {
+    name: 'UncloneableError',
+    message: 'What came of the attempt cannot be stored. Use plain data, such as objects, arrays, dates and blobs.',
+    code: 'uncloneable',
+    retryable: false,
+    cause: errorRecord(cause),
+  }
+  const { startedAt, finishedAt } = refused.to === 'aside' ? { startedAt: now, finishedAt: now } : refused
+  return { lane, position, seq, to: 'failed', error, startedAt, finishedAt, attempt }
 }
 
 /** A follow-up stays in its parent's queue and priority unless it says otherwise. */

@@ -1,4 +1,5 @@
 import type { Hint } from '../channel.js'
+import { ClosedError } from '../errors.js'
 import type { HostId } from '../task.js'
 import type { HostParts } from './settings.js'
 import { livesHere } from './tenure.js'
@@ -13,6 +14,8 @@ const PINGS = 8
 export interface WatchEvents {
   /** The host is frozen: its lock should be stolen. */
   silent(): void
+  /** The backend of this page was closed: nothing is heard here any more, and nothing can be done. */
+  closed(error: ClosedError): void
   /** The host had to park tasks of these handlers. */
   parked(names: readonly string[]): void
   /** Another standby asks for the role because it has these handlers. */
@@ -59,12 +62,21 @@ export class HostWatch {
     if (now - this.#sentAt > 2 * PING_EVERY) this.#unanswered = 0
     if (this.#unanswered >= PINGS && now - this.#since >= patience) {
       this.end()
-      this.#on.silent()
+      void this.#silent()
       return
     }
     if (this.#unanswered++ === 0) this.#since = now
     this.#sentAt = now
     backend.channel.post({ type: 'ping', from: this.#me })
+  }
+
+  async #silent(): Promise<void> {
+    try {
+      await this.#parts.backend.open()
+    } catch (error) {
+      if (error instanceof ClosedError) return this.#on.closed(error)
+    }
+    this.#on.silent()
   }
 
   hear(hint: Hint): void {

@@ -166,10 +166,10 @@ export class Work {
   }
 
   /**
-   * Records what has ended and claims what is wanted, or repeats the exchange that was not answered. Resolves to false if
-   * this host was voided.
+   * Records what has ended and claims what is wanted, or repeats the exchange that was not answered. Resolves to how it
+   * ended if this host was voided, or has left: that takes several if the storage refuses a settlement.
    */
-  async exchange({ claim, leave }: { claim: boolean; leave: boolean }): Promise<boolean> {
+  async exchange({ claim, leave }: { claim: boolean; leave: boolean }): Promise<'left' | 'fenced' | undefined> {
     const began = this.#parts.clock.monotonic()
     if (this.hand.load === 0) this.#pace = afterIdle(this.#pace, began - this.#ended.since)
     const limit = claim && !this.#closing && !this.#givesBack ? this.limit : 0
@@ -179,15 +179,15 @@ export class Work {
       this.#news = this.check = false
     } else if (limit === 0) this.exchanges.dropClaim()
     const { sent, answer } = await this.exchanges.send()
-    if (this.#over) return true
-    if (answer.fenced) return sent.leave === true
+    if (this.#over) return undefined
+    if (answer.fenced) return sent.leave ? 'left' : 'fenced'
     if (sent.settle.length > 0 || answer.claimed.length > 0) this.leasedAt = began
     this.#count(sent, answer)
     for (const name of answer.parked) this.#parked.add(name)
     if (sent.claim) this.#looked(began, answer)
     else this.more ||= answer.more
     this.#give(answer, this.#parts.clock.monotonic())
-    return true
+    return sent.leave ? 'left' : undefined
   }
 
   #count({ settle }: { settle: readonly Settlement[] }, { dropped }: Exchanged): void {

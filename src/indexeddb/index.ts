@@ -1,3 +1,4 @@
+import { checkDurability, checkKnown, checkText } from '../checks.js'
 import type { Clock } from '../clock.js'
 import { LocalBackend } from '../local.js'
 import { broadcastChannel } from './channel.js'
@@ -22,7 +23,12 @@ export class IndexedDBBackend extends LocalBackend {
   readonly name: string
   readonly #storage: IndexedDBStorage
 
-  constructor({ name, durability, clock }: IndexedDBBackendOptions) {
+  /** Throws InvalidOptionError. */
+  constructor(options: IndexedDBBackendOptions) {
+    checkKnown('options', options, ['name', 'durability', 'clock'])
+    const { durability, clock } = options
+    const name = checkText('name', options.name)
+    if (durability !== undefined) checkDurability(durability)
     const channel = broadcastChannel(name)
     const storage = new IndexedDBStorage({
       name,

@@ -4,7 +4,7 @@ import { type Clock, sleep, systemClock } from '../clock.js'
 import { StorageError } from '../errors.js'
 import type { Plan, RunOptions, Storage } from '../storage.js'
 import { type Connection, connect } from './connect.js'
-import { type Database, drive, NoAnswerError } from './transaction.js'
+import { type Database, drive, NoAnswerError, RefusedError } from './transaction.js'
 
 /** What someone should hear of, as it is told on the channel. */
 export type DatabaseEvent = Pick<Extract<Hint, { type: 'storage' }>, 'event' | 'message'>
@@ -205,14 +205,17 @@ export class IndexedDBStorage implements Storage {
     this.#onEvent({ event, message })
   }
 
-  /** The error as the caller gets it. What a plan threw, and a value that can't be cloned, stay what they are. */
+  /** The error as the caller gets it. What a plan threw stays what it is. */
   #told(error: unknown, unanswered: boolean): unknown {
-    const refused = error instanceof DOMException || error instanceof StorageError || error instanceof NoAnswerError
-    if (refused && unanswered) {
+    const kinds = [DOMException, StorageError, NoAnswerError, RefusedError]
+    if (unanswered && kinds.some((kind) => error instanceof kind)) {
       const message = 'The connection broke in a commit: stored or not, look before you repeat it.'
       return new StorageError('lost', message, { cause: error })
     }
-    if (!(error instanceof DOMException) || error.name === 'DataCloneError') return error
+    if (error instanceof RefusedError) {
+      return new StorageError('uncloneable', `${error.message} Nothing was.`, { cause: error.cause })
+    }
+    if (!(error instanceof DOMException)) return error
     if (error.name === 'QuotaExceededError') {
       const message = 'The space that the browser grants is used up: prune finished tasks or free some disk space.'
       this.#tell('quota', message)

@@ -13,7 +13,12 @@ export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 }
 
-/** Drives a plan in one transaction. Rejects with `KeyTakenError`, `NoAnswerError`, the platform's error or the plan's own. */
+/** A record holds something that cannot be stored. The transaction was aborted. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError'
+}
+
+/** Drives a plan in one transaction. Rejects with `KeyTakenError`, `NoAnswerError`, `RefusedError`, the platform's error or the plan's own. */
 export async function drive<T>(db: Database, plan: () => Plan<T>, options: RunOptions): Promise<T> {
   return options.write ? readAndWrite(db, plan, options) : readOnly(db, plan, options)
 }
@@ -90,8 +95,15 @@ async function request<M extends Mode>(tx: Transaction<M>, read: Read): Promise<
 function issue(tx: Transaction<'readwrite'>, write: Write): Promise<unknown> {
   const store = tx.objectStore(write.store)
   const key = valid(write.key)
-  if (write.kind === 'put') return store.put(write.record, key)
-  if (write.kind === 'add') return store.add(write.record, key)
+  if (write.kind !== 'delete') {
+    try {
+      return write.kind === 'put' ? store.put(write.record, key) : store.add(write.record, key)
+    } catch (cause) {
+      // The platform's other errors say something of the key or the transaction; what a getter threw comes as it is.
+      if (cause instanceof DOMException && cause.name !== 'DataCloneError') throw cause
+      throw new RefusedError('There is a value that cannot be stored.', { cause })
+    }
+  }
   const query = write.to === undefined ? key : between(write.key, write.to)
   return query === undefined ? Promise.resolve() : store.delete(query)
 }

@@ -1,4 +1,5 @@
 import { localChannel } from '../channel.js'
+import { checkKnown } from '../checks.js'
 import type { Clock } from '../clock.js'
 import { LocalBackend } from '../local.js'
 import { memoryLocks } from './locks.js'
@@ -6,7 +7,9 @@ import { MemoryStorage } from './storage.js'
 
 /** Tasks in memory: for tests, for runtimes without storage, for work that may be lost. Queues that share one instance share its tasks. */
 export class MemoryBackend extends LocalBackend {
+  /** Throws InvalidOptionError. */
   constructor(options: { clock?: Clock } = {}) {
+    checkKnown('options', options, ['clock'])
     super({ storage: new MemoryStorage(), channel: localChannel(), locks: memoryLocks(), ...options })
   }
 }

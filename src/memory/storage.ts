@@ -1,3 +1,4 @@
+import { StorageError } from '../errors.js'
 import { fill } from '../found.js'
 import type { Store } from '../plan/records.js'
 import {
@@ -69,10 +70,8 @@ export class MemoryStorage implements Storage {
     if (writes.length > 0 && !options.write) throw new Error('A plan that writes must be run with write: true.')
     const changes = writes.map((write) => {
       check(write.key)
-      // A value that can't be cloned throws here, like IndexedDB's put.
-      return write.kind === 'delete'
-        ? write
-        : { ...write, key: structuredClone(write.key), record: structuredClone(write.record) }
+      if (write.kind === 'delete') return write
+      return { ...write, key: structuredClone(write.key), record: cloned(write.record) }
     })
     for (const [index, change] of changes.entries()) {
       const entries = this.#in(change.store, options)
@@ -128,6 +127,15 @@ function lowerBound(entries: Entry[], enough: (key: Key) => boolean): number {
     else low = middle + 1
   }
   return low
+}
+
+/** Refuses as IndexedDB's put does. */
+function cloned(record: unknown): unknown {
+  try {
+    return structuredClone(record)
+  } catch (cause) {
+    throw new StorageError('uncloneable', 'There is a value that cannot be stored: nothing was.', { cause })
+  }
 }
 
 /** NaN has no order, so IndexedDB refuses it in keys; here it would spoil the order of the others. */

@@ -11,7 +11,6 @@ import {
   BLOCK_BYTES,
   BLOCK_TASKS,
   type Block,
-  LAYOUT,
   type LaneState,
   one,
   type PartMark,
@@ -53,7 +52,8 @@ export function group(tasks: readonly Appended[], now: number): Group[] {
     const bytes = roughSize(task.input)
     let into = open.get(key)
     const full = into && (into.members.length >= BLOCK_TASKS || into.bytes + bytes > BLOCK_BYTES)
-    if (!into || full || bytes > OWN_BLOCK_BYTES) {
+    const large = bytes > OWN_BLOCK_BYTES || (into && into.bytes > OWN_BLOCK_BYTES && into.members.length === 1)
+    if (!into || full || large) {
       into = { queue: task.queue, priority: task.priority, members: [], bytes: 0 }
       if (runAt !== undefined) into.runAt = runAt
       if (task.batch !== undefined) into.batch = task.batch
@@ -121,7 +121,6 @@ export function isPlain(tasks: readonly Appended[], now: number, batch?: BatchCh
 }
 
 /** Appends at tails believed to be right. A wrong one finds its key taken, and the caller reads instead. */
-// biome-ignore lint/correctness/useYield: a plan without reads is a plan too
 export function* appendBlind(blocks: readonly Block[]): Plan<void> {
   const writes: Write[] = blocks.map((made) => add('block', [made.lane, made.from], made))
   return { writes, value: undefined }
@@ -259,10 +258,12 @@ export function* append(
   let ignored = 0
   if (chunk) {
     const batch = draft.batches.get(chunk.id) ?? newBatch(chunk.id, chunk.queue, now, chunk.stages)
-    // Inputs before the total were stored by an earlier run of the same import.
-    ignored = Math.min(tasks.length, Math.max(0, batch.total - chunk.offset))
+    // Cancelled, or ended by someone: it takes no more, whatever an import still has.
+    if (!batch.open) return draft.finish({ places: tasks.map(() => undefined), lanes: [] })
+    // These inputs were stored by an earlier run of the same import. What tasks added to the batch is none of them.
+    const imported = batch.total - (batch.joined ?? 0)
+    ignored = Math.min(tasks.length, Math.max(0, imported - chunk.offset))
     fresh = fresh.slice(ignored)
-    if (batch.stopped) return draft.finish({ places: tasks.map(() => undefined), lanes: [] })
     joinBatch(batch, fresh)
     batch.open = chunk.open
     closeBatch(batch, now)

@@ -1,6 +1,6 @@
 /** Positions that are not in line: set aside behind a gate, and taken from there again. */
 import type { Interval, Lane } from '../task.js'
-import { countAside, type Draft, type Part } from './ledger.js'
+import { countAside, type Draft, type Part, type Place } from './ledger.js'
 import { type AsideMark, put, remove } from './records.js'
 
 const asideKey = (mark: Interval) => [mark.lane, mark.to - 1]
@@ -37,7 +37,7 @@ export function setAside(draft: Draft, mark: AsideMark): void {
 /**
  * Takes [from, to) out of a mark that covers it. What is left of the mark stays where it was, in up to two pieces, which
  * are returned. In a lane with a line, a position that the head has not passed yet must not look in line again: a skip
- * stays in its place.
+ * stays in its place. A mark may begin behind the head and end beyond it: what was claimed as one is given back as one.
  */
 export function takeAside(draft: Draft, mark: AsideMark, from: number, to: number): AsideMark[] {
   const place = draft.place(mark.lane)
@@ -52,12 +52,15 @@ export function takeAside(draft: Draft, mark: AsideMark, from: number, to: numbe
   }
   if (!place) return left
   if (mark.gate !== null) countAside(place.ledger, mark.gate, mark.order, from - to)
-  const ahead = !place.state.held && from >= place.state.head
   // One each, so that any of them can come back alone.
-  for (let p = from; ahead && p < to; p++) setAside(draft, skip(mark, p, p + 1))
+  for (let p = firstAhead(place, from); p < to; p++) setAside(draft, skip(mark, p, p + 1))
   draft.changed(place.ledger)
   return left
 }
+
+/** The first position from one on that the head will still meet. */
+export const firstAhead = ({ state }: Place, from: number): number =>
+  state.held ? Number.POSITIVE_INFINITY : Math.max(from, state.head)
 
 /** The head moves over [from, to): skips that this transaction wrote there have done their duty. */
 export function dropSkips(draft: Draft, lane: Lane, from: number, to: number): void {

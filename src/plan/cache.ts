@@ -67,6 +67,8 @@ export class BlockCache {
  */
 export class Blocks {
   readonly #lanes = new Map<Lane, Block[]>()
+  /** From there on, all there are have been read. */
+  readonly #whole = new Map<Lane, Position>()
   readonly #cache: BlockCache
 
   constructor(cache: BlockCache) {
@@ -83,6 +85,18 @@ export class Blocks {
     this.#cache.keep(blocks)
   }
 
+  /** A read of a lane's blocks from one that begins at `from` came to the lane's end. */
+  ends(lane: Lane, from: Position): void {
+    this.#whole.set(lane, from)
+  }
+
+  /** The blocks that begin at a position or after it, if it is known that there are no others. */
+  rest(lane: Lane, p: Position): readonly Block[] | undefined {
+    if (p < (this.#whole.get(lane) ?? Number.POSITIVE_INFINITY)) return undefined
+    const list = this.#lanes.get(lane) ?? []
+    return list.slice(lowerBound(list, p))
+  }
+
   at(lane: Lane, p: Position): Block | undefined {
     const list = this.#lanes.get(lane) ?? []
     const block = list[lowerBound(list, p + 1) - 1]
@@ -95,23 +109,26 @@ export class Blocks {
     return cached
   }
 
-  /** Reads the blocks of these stretches that are not here yet, in one wave. */
+  /** Reads the blocks of these stretches that are not here yet, in one wave, each once. */
   *need(stretches: Iterable<Interval>): Step<void> {
     const reads = []
-    for (const { lane, from, to } of stretches) {
-      let p = from
-      while (p < to) {
-        const block = this.at(lane, p)
-        if (!block) break
-        p = block.to
-      }
-      if (p >= to) continue
+    for (const { lane, from: p, to } of together([...stretches].flatMap((stretch) => this.#missing(stretch)))) {
       reads.push(blockAt(lane, p))
       if (to - p > 1) reads.push(range('block', [lane, p + 1], [lane, to - 1]))
     }
     if (reads.length === 0) return
     yield reads
     for (const read of reads) this.add(read.found)
+  }
+
+  #missing({ lane, from, to }: Interval): Interval[] {
+    let p = from
+    while (p < to) {
+      const block = this.at(lane, p)
+      if (!block) return [{ lane, from: p, to }]
+      p = block.to
+    }
+    return []
   }
 
   /** Cuts a stretch at the ends of blocks. Positions without a block are left out. */
@@ -127,6 +144,17 @@ export class Blocks {
       p = to
     }
   }
+}
+
+/** Stretches that may lie in one block are read as one. */
+function together(stretches: Interval[]): Interval[] {
+  const all: Interval[] = []
+  for (const stretch of stretches.sort((a, b) => a.lane - b.lane || a.from - b.from)) {
+    const last = all.at(-1)
+    if (last?.lane === stretch.lane && stretch.from < last.to + BLOCK_TASKS) last.to = Math.max(last.to, stretch.to)
+    else all.push({ ...stretch })
+  }
+  return all
 }
 
 /** Index of the first block that does not begin before `from`. */

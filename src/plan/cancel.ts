@@ -1,7 +1,17 @@
 /** Cancelling stretches of positions, wherever they are. */
 import type { HostId, Interval } from '../task.js'
-import { setAside, skip, takeAside } from './aside.js'
-import { type Draft, encodeParts, hostEntry, overlap, type Part, type Place, partsOf, type Step, without } from './ledger.js'
+import { firstAhead, setAside, skip, takeAside } from './aside.js'
+import {
+  type Draft,
+  encodeParts,
+  hostEntry,
+  overlap,
+  type Part,
+  type Place,
+  partsOf,
+  type Step,
+  without,
+} from './ledger.js'
 import { writeCancelled } from './outcome.js'
 import { type AsideMark, LAST, range } from './records.js'
 
@@ -44,7 +54,8 @@ export function* canceller(
   }
 }
 
-type Piece = { from: number; to: number }
+/** Positions that end, and how often each was tried. */
+type Piece = { from: number; to: number; attempts: number }
 
 /** Out of what hosts hold. They learn of it with their next renewal or exchange, and abort the handlers. */
 function fromParts(draft: Draft, { ledger }: Place, stretch: Interval): Piece[] {
@@ -58,7 +69,7 @@ function fromHost(draft: Draft, at: { ledger: Place['ledger']; host: HostId }, s
   const left: Part[] = []
   for (const part of partsOf(at.ledger, at.host)) {
     const cut = part.lane === stretch.lane ? overlap(part, stretch) : undefined
-    if (cut) pieces.push(cut)
+    if (cut) pieces.push({ ...cut, attempts: part.attempt })
     for (const rest of cut ? without(part, [cut]) : [part]) left.push({ ...part, ...rest })
   }
   const entry = hostEntry(at.ledger, at.host)
@@ -77,10 +88,8 @@ function fromAside(draft: Draft, marks: Map<number, AsideMark>, stretch: Interva
     marks.delete(mark.to)
     const place = draft.place(mark.lane)
     for (const left of takeAside(draft, mark, cut.from, cut.to)) marks.set(left.to, left)
-    if (place && !place.state.held && cut.from >= place.state.head) {
-      for (let p = cut.from; p < cut.to; p++) marks.set(p + 1, skip(mark, p, p + 1))
-    }
-    pieces.push(cut)
+    if (place) for (let p = firstAhead(place, cut.from); p < cut.to; p++) marks.set(p + 1, skip(mark, p, p + 1))
+    pieces.push({ ...cut, attempts: mark.attempt - 1 })
   }
   return pieces
 }
@@ -101,7 +110,7 @@ function fromLine(draft: Draft, { ledger, state }: Place, marks: Map<number, Asi
     state.skips += to - from
     draft.changed(ledger)
   }
-  return pieces
+  return pieces.map((piece) => ({ ...piece, attempts: 0 }))
 }
 
 /** Neighbouring pieces as one, so that a long stretch costs one record. */
@@ -109,7 +118,7 @@ function joined(pieces: readonly Piece[]): Piece[] {
   const all: Piece[] = []
   for (const piece of [...pieces].sort((a, b) => a.from - b.from)) {
     const last = all.at(-1)
-    if (last && last.to === piece.from) last.to = piece.to
+    if (last && last.to === piece.from && last.attempts === piece.attempts) last.to = piece.to
     else all.push({ ...piece })
   }
   return all

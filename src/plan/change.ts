@@ -8,7 +8,17 @@ import { type BlockCache, Blocks } from './cache.js'
 import { type Canceller, canceller } from './cancel.js'
 import { Draft, type Step } from './ledger.js'
 import { countBatch, kindAt, splitOutcome } from './outcome.js'
-import { type AsideMark, blockAt, COMPLETED, ceiling, FAILED, LAST, type PartMark, range } from './records.js'
+import {
+  type AsideMark,
+  blockAt,
+  COMPLETED,
+  ceiling,
+  FAILED,
+  LAST,
+  type Outcome,
+  type PartMark,
+  range,
+} from './records.js'
 
 /** A position given by an id of this database. */
 export type Ref = { lane: number; position: number }
@@ -32,9 +42,9 @@ function* apply(draft: Draft, c: Change, refs: readonly Ref[], cache: BlockCache
     case 'retry':
       return yield* retry(draft, refs, c.now, cache)
     case 'pause':
-      return setPause(draft, c.queue, c.until)
+      return yield* setPause(draft, c.queue, c.until)
     case 'resume':
-      return setPause(draft, c.queue, undefined)
+      return yield* setPause(draft, c.queue, undefined)
     case 'end-batch':
       return yield* endBatch(draft, c.batch, c.now)
     case 'open-gate':
@@ -111,26 +121,27 @@ function* clear(draft: Draft, { queue, now, reason }: Reason & { queue?: string 
 /** Failed and cancelled tasks go aside, due at once, their attempts at the beginning. */
 function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCache): Step<number> {
   const blocks = new Blocks(cache)
-  const known = refs.filter(({ lane }) => draft.place(lane))
+  const known = ascending(refs.filter(({ lane }) => draft.place(lane)))
   yield* blocks.need(known.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
   yield* draft.load({ batches: known.flatMap(({ lane, position }) => blocks.at(lane, position)?.batch ?? []) })
   const outcomes = known.map(({ lane, position }) => ceiling('outcome', lane, position))
   const asides = known.map(({ lane, position }) => ceiling('aside', lane, position))
   if (known.length > 0) yield [...outcomes, ...asides]
-  // Several refs may lie in one record: each works on what the ones before it left.
-  const ended = covers(outcomes.flatMap((read) => read.found))
-  const skips = covers(asides.flatMap((read) => read.found).filter((mark) => mark.gate === null))
   let retried = 0
-  for (const { lane, position } of known) {
-    const outcome = ended.at(lane, position)
+  // Several may lie in one record: each works on what the ones before it left on their right.
+  let outcome: Outcome | undefined
+  let skip: AsideMark | undefined
+  for (const [i, ref] of known.entries()) {
+    const { lane, position } = ref
+    outcome = covering(ref, outcome, outcomes[i]?.found[0])
+    skip = covering(ref, skip, asides[i]?.found[0])
     const block = blocks.at(lane, position)
     const place = draft.place(lane)
     if (!outcome || !block || !place) continue
     const kind = kindAt(outcome, position)
     if (kind === COMPLETED) continue
-    const skip = skips.at(lane, position)
-    if (skip) skips.replace(skip, takeAside(draft, skip, position, position + 1))
-    ended.replace(outcome, splitOutcome(draft, outcome, position))
+    if (skip?.gate === null) skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)
+    outcome = splitOutcome(draft, outcome, position).find(({ from }) => from > position)
     countBatch(draft, block.batch, kind === FAILED ? 'failed' : 'cancelled', -1, now, block.stage)
     const { queue } = place.ledger
     const at = { lane, from: position, to: position + 1 }
@@ -140,26 +151,26 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
   return retried
 }
 
-/** Records by the positions they cover. */
-function covers<T extends Interval>(found: readonly T[]) {
-  const byEnd = new Map(found.map((record) => [`${record.lane}:${record.to}`, record]))
-  return {
-    at: (lane: number, p: number) =>
-      [...byEnd.values()].find((record) => record.lane === lane && record.from <= p && p < record.to),
-    replace(old: T, pieces: readonly T[]) {
-      byEnd.delete(`${old.lane}:${old.to}`)
-      for (const piece of pieces) byEnd.set(`${piece.lane}:${piece.to}`, piece)
-    },
-  }
+/** Each once, in order. */
+function ascending(refs: readonly Ref[]): Ref[] {
+  const sorted = [...refs].sort((a, b) => a.lane - b.lane || a.position - b.position)
+  return sorted.filter((ref, i) => ref.lane !== sorted[i - 1]?.lane || ref.position !== sorted[i - 1]?.position)
 }
 
-function setPause(draft: Draft, queue: string | undefined, until: number | undefined): number {
+const covering = <T extends Interval>({ lane, position: p }: Ref, ...records: (T | undefined)[]): T | undefined =>
+  records.find((record) => record?.lane === lane && record.from <= p && p < record.to)
+
+/** Of one queue, or of all: then queues that do not exist yet begin that way too. */
+function* setPause(draft: Draft, queue: string | undefined, until: number | undefined): Step<number> {
+  yield* draft.load({ root: true })
   const ledgers = queue === undefined ? [...draft.ledgers.values()] : [draft.ledger(queue)]
-  for (const ledger of ledgers) {
-    if (until === undefined) delete ledger.pausedUntil
-    else ledger.pausedUntil = until
-    draft.changed(ledger)
+  const all = queue === undefined && draft.root ? [draft.root] : []
+  for (const record of [...ledgers, ...all]) {
+    if (until === undefined) delete record.pausedUntil
+    else record.pausedUntil = until
   }
+  for (const ledger of ledgers) draft.changed(ledger)
+  if (queue === undefined) draft.changedRoot()
   return ledgers.length
 }
 

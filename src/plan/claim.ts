@@ -3,7 +3,7 @@ import type { Claimed, Exchange } from '../backend.js'
 import { formatId, type Position, type TaskSettings } from '../task.js'
 import { dropSkips, setAside, takeAside } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
-import { type Draft, encodeParts, type Part, partsOf, type Step, setHost } from './ledger.js'
+import { type Draft, encodeParts, overlap, type Part, partsOf, type Step, setHost } from './ledger.js'
 import {
   type AsideMark,
   type Block,
@@ -24,6 +24,9 @@ const ALONE = 2
 const PARKED = 4096
 /** Skips read at a time. */
 const SKIPS = 64
+
+/** What is known of a stretch that waited. */
+type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
 
 /** Queues in the order in which they are looked at: those named first, as named. */
 export function inOrder(ledgers: Iterable<Ledger>, queues: readonly string[] = []): Ledger[] {
@@ -113,18 +116,15 @@ export class Claim {
     for (const mark of this.#draft.asides) {
       if (mark.queue === ledger.queue && mark.gate === priority) next = Math.min(next, mark.order)
     }
-    let held = false
-    for (const mark of marks.found) {
-      const taken = mark.order <= this.#x.now && this.#takeDue(ledger, mark)
-      if (!taken) next = Math.min(next, mark.order)
-      if (!taken && mark.crashes > 0) held = true
-    }
-    const left = ledger.aside[String(priority)]
-    if (!left) return
-    left.nextAt = next
+    let left = marks.found.filter((mark) => mark.order > this.#x.now || !this.#takeDue(ledger, mark))
+    for (const mark of left) next = Math.min(next, mark.order)
+    left = left.filter((mark) => mark.order <= this.#x.now)
+    const waiting = ledger.aside[String(priority)]
+    if (!waiting) return
+    waiting.nextAt = next
     this.#draft.changed(ledger)
     if (next > this.#x.now) this.#wake(next)
-    else if (!held) this.#leftOver()
+    else if (left.length === 0 || left.some((mark) => !this.#waits(mark))) this.#leftOver()
   }
 
   /** There is more. What must wait for this host's own tasks to end is not: asking again at once would not help. */
@@ -132,14 +132,19 @@ export class Claim {
     if (!this.#alone) this.more = true
   }
 
+  /** Whether what crashed has to wait for this host's own tasks to end. */
+  #waits({ crashes }: AsideMark): boolean {
+    return crashes >= ALONE ? this.#held > 0 : crashes === 1 && this.#crashedOnce >= CRASHED_ONCE
+  }
+
   /** Claims what it may of a due mark. False: some of it stays. */
   #takeDue(ledger: Ledger, mark: AsideMark): boolean {
     let room = this.#full ? 0 : this.#remaining
     if (mark.crashes === 1) room = Math.min(room, CRASHED_ONCE - this.#crashedOnce)
     if (mark.crashes >= ALONE) {
-      // Everyone else waits until it has had its turn alone.
-      room = this.#held > 0 ? 0 : Math.min(room, 1)
-      this.#alone = true
+      // Everyone else waits until it has had its turn alone; if it is only parked here, there is no turn to wait for.
+      if (this.#waits(mark)) this.#alone = true
+      room = this.#alone ? 0 : Math.min(room, 1)
     }
     const to = Math.min(mark.to, mark.from + Math.max(0, room))
     if (to === mark.from) return false
@@ -191,13 +196,17 @@ export class Claim {
   /** Moves over positions that are not in line any more. */
   #jump(state: LaneState, p: Position, skip: AsideMark): Position {
     state.skips -= skip.to - Math.max(skip.from, p)
-    if (skip.gate === null) this.#draft.writes.push(remove('aside', [skip.lane, skip.to - 1]))
+    // What was read may be replaced already: a task that this exchange put aside has its mark where the skip was.
+    const replaced = this.#draft.asides.some((mark) => mark.lane === skip.lane && overlap(mark, skip))
+    if (skip.gate === null && !replaced) this.#draft.writes.push(remove('aside', [skip.lane, skip.to - 1]))
     dropSkips(this.#draft, skip.lane, skip.from, skip.to)
     return skip.to
   }
 
   /** Reads as many blocks from a position on as are likely to be needed. */
-  *#read({ lane, head, block }: LaneState, p: Position): Step<Block[]> {
+  *#read({ lane, head, block }: LaneState, p: Position): Step<readonly Block[]> {
+    const known = this.#blocks.rest(lane, p)
+    if (known) return known
     const limit = this.#cache.estimate(lane, this.#remaining)
     const ahead = range('block', [lane, p === head ? block : p], [lane, LAST], { limit })
     // Skips end anywhere, in the middle of a block too.
@@ -225,9 +234,9 @@ export class Claim {
   }
 
   /** Claims, or parks, a stretch that has left the place where it waited. */
-  #take(ledger: Ledger, block: Block, from: Position, to: Position, was: { attempt: number; crashes: number }): void {
+  #take(ledger: Ledger, block: Block, from: Position, to: Position, was: Waited): void {
     const names = this.#names
-    const { attempt, crashes } = was
+    const { attempt, crashes, error } = was
     let start = from
     while (start < to) {
       const name = nameAt(block, start - block.from)
@@ -254,6 +263,7 @@ export class Claim {
           attempt,
           crashes,
           why,
+          ...(error === undefined ? {} : { error }),
         })
         this.parked.add(name)
         this.#parkable -= end - start

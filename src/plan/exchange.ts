@@ -1,7 +1,7 @@
 /** The hot path: a host records what it finished and takes more, in one transaction and, mostly, one wave of reads. */
 import type { Claimed, Exchange, Exchanged } from '../backend.js'
-import type { Plan, Read } from '../storage.js'
-import type { HostId, Lane } from '../task.js'
+import type { Plan } from '../storage.js'
+import type { HostId } from '../task.js'
 import { prepareAppend, writeAppend } from './append.js'
 import { giveBack } from './aside.js'
 import { type BlockCache, Blocks } from './cache.js'
@@ -26,7 +26,7 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
   const seen = seenSeq(draft, x.host)
   if (seen === undefined && x.seq > 1) return { writes: [], value: nothing(true) }
   if (seen !== undefined && seen >= x.seq) return yield* replay(draft, blocks, x, origin)
-  enter(draft, x)
+  yield* enter(draft, x)
 
   yield* blocks.need(x.settle.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
   yield* draft.load({ batches: batchesOf(x.settle, blocks) })
@@ -53,16 +53,15 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
 
 /** The first wave: the ledgers, the batches that are known to change, and the blocks the claim will probably want. */
 function* readFirst(draft: Draft, blocks: Blocks, cache: BlockCache, x: Exchange): Step<void> {
-  const ahead = x.claim
-    ? [...cache.next].map(([lane, next]) => range('block', [lane, next.block], [lane, LAST], { limit: next.limit }))
-    : []
-  const also: Read[] = ahead
-  yield* draft.load({ ledgers: true, batches: batchesOf(x.settle, blocks) }, also)
-  for (const read of ahead) {
-    blocks.add(read.found)
-    const lane: Lane | undefined = read.found[0]?.lane
-    if (lane !== undefined) cache.measure(lane, read.found)
-  }
+  const wanted = x.claim ? [...cache.next] : []
+  const ahead = wanted.map(([lane, { block, limit }]) => range('block', [lane, block], [lane, LAST], { limit }))
+  yield* draft.load({ ledgers: true, batches: batchesOf(x.settle, blocks) }, ahead)
+  wanted.forEach(([lane, { block, limit }], i) => {
+    const found = ahead[i]?.found ?? []
+    blocks.add(found)
+    cache.measure(lane, found)
+    if (found.length < limit) blocks.ends(lane, block)
+  })
 }
 
 /** The latest exchange of a host, or undefined if it has no entry anywhere: it is new here, or was voided. */
@@ -79,9 +78,12 @@ function seenSeq(draft: Draft, host: HostId): number | undefined {
  * A host's first exchange makes its entry in every queue, so that from then on having none means having been voided.
  * A database without queues gets its default one for that.
  */
-function enter(draft: Draft, x: Exchange): void {
+function* enter(draft: Draft, x: Exchange): Step<void> {
   if (x.seq > 1) return
-  if (draft.ledgers.size === 0) draft.ledger('default')
+  if (draft.ledgers.size === 0) {
+    yield* draft.load({ root: true })
+    draft.ledger('default')
+  }
   for (const ledger of draft.ledgers.values()) {
     setHost(ledger, x.host, { seq: x.seq, until: x.until, parts: new Float64Array() })
     draft.changed(ledger)

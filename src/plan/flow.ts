@@ -25,6 +25,8 @@ export function continueFlow(
   const done = stages[at]
   const place = draft.place(block.lane)
   if (!done || !place) return undefined
+  // The stage's counts move even if the batch's own don't.
+  draft.changedBatch(batch)
   const judged = done.kind === 'filter'
   if (judged && output !== true) return drop(draft, batch, at, now)
   done.completed++

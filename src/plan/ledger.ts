@@ -82,11 +82,12 @@ export class Draft {
     })
   }
 
-  /** The ledger of a queue, new if the queue is. */
+  /** The ledger of a queue, new if the queue is; then the root must have been read. */
   ledger(queue: string): Ledger {
     let ledger = this.ledgers.get(queue)
     if (!ledger) {
       ledger = { queue, lanes: [], hosts: {}, ended: { completed: 0, failed: 0, cancelled: 0 }, pruned: 0, aside: {} }
+      if (this.root?.pausedUntil !== undefined) ledger.pausedUntil = this.root.pausedUntil
       this.addLedger(ledger)
       this.changed(ledger)
     }

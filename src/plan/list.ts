@@ -1,12 +1,21 @@
 /** Lists of tasks by state, in pages. A page's cost depends on its size alone, not on how many tasks there are. */
 import type { Cursor, Page, Reads } from '../backend.js'
 import type { Plan } from '../storage.js'
-import { formatId, type Interval, type Position, type TaskView } from '../task.js'
+import type { Interval, Position, TaskState, TaskView } from '../task.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { Draft, type Part, type Place, partsOf, type Step, without } from './ledger.js'
 import { kindAt } from './outcome.js'
 import { type ReadContext, view } from './read.js'
-import { type AsideMark, CANCELLED, COMPLETED, LAST, type Ledger, type Outcome, range } from './records.js'
+import {
+  type AsideMark,
+  CANCELLED,
+  COMPLETED,
+  type DeadMark,
+  LAST,
+  type Ledger,
+  type Outcome,
+  range,
+} from './records.js'
 
 type Query = Reads['tasks']['query']
 
@@ -18,8 +27,11 @@ interface Found extends Interval {
 
 /** A part of a listing, read from a key on. Sources are listed one after the other. */
 interface Source {
-  /** Of stretches, at least one if there are any, in the source's order; and where to go on. */
-  read(from: string | undefined, limit: number): Step<{ found: Found[]; next?: string }>
+  /**
+   * Of stretches, in the source's order; where they began, so that what is added before that does not move the pages; and
+   * where to go on.
+   */
+  read(from: string | undefined, limit: number): Step<{ found: Found[]; start?: string | undefined; next?: string }>
   /** Positions of a stretch are listed from its end. */
   backwards?: boolean
 }
@@ -37,12 +49,12 @@ export function* list(query: Query, { cache, origin }: ReadContext, cursor?: Cur
   for (let scanned = 0; index < sources.length && items.length < query.limit; ) {
     const source = sources[index]
     if (!source) break
-    const { found, next } = yield* source.read(from, query.limit + skipped - items.length)
-    const refs = positions(found, source.backwards).slice(skipped)
-    const taken = refs.slice(0, query.limit - items.length)
+    const { found, start, next } = yield* source.read(from, query.limit + skipped - items.length)
+    const room = query.limit - items.length
+    const taken = positions(found, { backwards: source.backwards ?? false, skipped, limit: room })
     items.push(...(yield* viewsOf(draft, cache, origin, taken)))
-    if (taken.length < refs.length) {
-      return { writes: [], value: { items, next: encode(index, from, skipped + taken.length) } }
+    if (skipped + taken.length < found.reduce((sum, { from: first, to }) => sum + to - first, 0)) {
+      return { writes: [], value: { items, next: encode(index, from ?? start, skipped + taken.length) } }
     }
     skipped = 0
     from = next
@@ -62,14 +74,18 @@ function decode(cursor: Cursor): [number, string | undefined, number] {
 
 type FoundAt = { found: Found; position: Position }
 
-function positions(found: readonly Found[], backwards = false): FoundAt[] {
-  return found.flatMap((stretch) => {
+/** Only those of this page: a stretch may be a million long. */
+function positions(found: readonly Found[], o: { backwards: boolean; skipped: number; limit: number }): FoundAt[] {
+  const all: FoundAt[] = []
+  let skipped = o.skipped
+  for (const stretch of found) {
     const size = stretch.to - stretch.from
-    return Array.from({ length: size }, (_, i) => ({
-      found: stretch,
-      position: backwards ? stretch.to - 1 - i : stretch.from + i,
-    }))
-  })
+    for (let i = skipped; i < size && all.length < o.limit; i++) {
+      all.push({ found: stretch, position: o.backwards ? stretch.to - 1 - i : stretch.from + i })
+    }
+    skipped = Math.max(0, skipped - size)
+  }
+  return all
 }
 
 function* viewsOf(draft: Draft, cache: BlockCache, origin: string, refs: readonly FoundAt[]): Step<TaskView[]> {
@@ -85,30 +101,29 @@ function* viewsOf(draft: Draft, cache: BlockCache, origin: string, refs: readonl
 
 function sourcesOf(draft: Draft, { state, queue }: Query): Source[] {
   const ledgers = [...draft.ledgers.values()].filter((ledger) => queue === undefined || ledger.queue === queue)
-  return ledgers.flatMap((ledger): Source[] => {
-    const priorities = [...new Set(ledger.lanes.map((lane) => lane.priority))].sort((a, b) => a - b)
-    switch (state) {
-      case 'completed':
-      case 'cancelled':
-        return ledger.lanes
-          .map(({ lane }) => outcomeSource(lane, state === 'completed' ? COMPLETED : CANCELLED))
-          .reverse()
-      case 'failed':
-        return [deadSource(ledger.queue)]
-      case 'running':
-        return [fixed(Object.keys(ledger.hosts).flatMap((host) => partsOf(ledger, host)))]
-      case 'scheduled':
-        // Times are at least 1: order 0 means available.
-        return priorities.map((p) => gateSource(ledger.queue, [p, 1], [p, LAST]))
-      case 'blocked':
-        return [gateSource(ledger.queue, [''], [LAST])]
-      case 'available':
-        return priorities.flatMap((p) => [
-          gateSource(ledger.queue, [p], [p, 0, LAST]),
-          ...lineSources(ledger, draft, p),
-        ])
-    }
-  })
+  return ledgers.flatMap((ledger) => sourcesIn(ledger, draft, state))
+}
+
+function sourcesIn(ledger: Ledger, draft: Draft, state: TaskState): Source[] {
+  const priorities = [...new Set(ledger.lanes.map((lane) => lane.priority))].sort((a, b) => a - b)
+  switch (state) {
+    case 'completed':
+    case 'cancelled':
+      return ledger.lanes
+        .map(({ lane }) => outcomeSource(lane, state === 'completed' ? COMPLETED : CANCELLED))
+        .reverse()
+    case 'failed':
+      return [deadSource(ledger.queue)]
+    case 'running':
+      return [fixed(Object.keys(ledger.hosts).flatMap((host) => partsOf(ledger, host)))]
+    case 'scheduled':
+      // Times are at least 1: order 0 means available.
+      return priorities.map((p) => gateSource(ledger.queue, [p, 1], [p, LAST]))
+    case 'blocked':
+      return [gateSource(ledger.queue, [''], [LAST])]
+    case 'available':
+      return priorities.flatMap((p) => [gateSource(ledger.queue, [p], [p, 0, LAST]), ...lineSources(ledger, draft, p)])
+  }
 }
 
 function outcomeSource(lane: number, kind: number): Source {
@@ -118,10 +133,11 @@ function outcomeSource(lane: number, kind: number): Source {
       const to = from === undefined ? Number.POSITIVE_INFINITY : Number(from)
       const found = range('outcome', [lane, 0], [lane, to], { limit: 4, reverse: true })
       yield [found]
-      const last = found.found.at(-1)
+      const [first, last] = [found.found[0], found.found.at(-1)]
       const runs = found.found.flatMap((outcome) => runsOf(outcome, kind).reverse())
       return {
         found: runs,
+        start: first && String(first.to - 1),
         ...(found.found.length === 4 && last && last.from > 0 ? { next: String(last.from - 1) } : {}),
       }
     },
@@ -156,11 +172,13 @@ function deadSource(queue: string): Source {
         const outcome = outcomes[i]?.found[0]
         return outcome ? [{ lane, from: begin, to: end, outcome }] : []
       })
-      return { found: stretches, ...(next ? { next: [next.at, next.lane, next.to - 1].join() } : {}) }
+      const [first] = marks
+      return { found: stretches, start: first && deadCursor(first), ...(next ? { next: deadCursor(next) } : {}) }
     },
   }
 }
 
+const deadCursor = ({ at, lane, to }: DeadMark) => [at, lane, to - 1].join()
 const keyOf = (cursor: string) => cursor.split(',').map(Number)
 
 function gateSource(
@@ -185,7 +203,6 @@ function gateSource(
 }
 
 const fixed = (parts: readonly Part[]): Source => ({
-  // biome-ignore lint/correctness/useYield: nothing to read
   *read() {
     return { found: parts.map(({ lane, from, to }) => ({ lane, from, to })) }
   },
@@ -203,9 +220,13 @@ function lineSources(ledger: Ledger, draft: Draft, priority: number): Source[] {
       const inside = range('aside', [state.lane, start], [state.lane, end - 1])
       const beyond = range('aside', [state.lane, end], [state.lane, LAST], { limit: 1 })
       yield* draft.load({ tails: [state.lane] }, state.skips > 0 ? [inside, beyond] : [])
-      const to = Math.min(end, draft.tail(state.lane))
+      const tail = draft.tail(state.lane)
+      const to = Math.min(end, tail)
       const pieces = start < to ? without({ from: start, to }, [...inside.found, ...beyond.found]) : []
-      const next = to < draft.tail(state.lane) ? { next: String(to) } : {}
+      // What is skipped may be long: the next page begins behind it.
+      const [over] = beyond.found
+      const on = over && over.from <= to ? over.to : to
+      const next = on < tail ? { next: String(on) } : {}
       return { found: pieces.map((piece) => ({ lane: state.lane, ...piece })), ...next }
     },
   }))

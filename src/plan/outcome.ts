@@ -107,9 +107,17 @@ function deadRuns(draft: Draft, outcome: Outcome): DeadMark[] {
 }
 
 /** A long stretch cancelled at once: one record, without values or names, whatever its length. */
-export function writeCancelled(draft: Draft, stretch: Interval, now: number, reason: string | undefined): void {
-  const { lane, from, to } = stretch
-  putOutcome(draft, { lane, from, to, at: now, kinds: CANCELLED, ...(reason === undefined ? {} : { reason }) })
+export function writeCancelled(
+  draft: Draft,
+  stretch: Interval & { attempts: number },
+  now: number,
+  reason: string | undefined,
+): void {
+  const { lane, from, to, attempts } = stretch
+  const outcome: Outcome = { lane, from, to, at: now, kinds: CANCELLED }
+  if (attempts > 0) outcome.attempts = attempts
+  if (reason !== undefined) outcome.reason = reason
+  putOutcome(draft, outcome)
   countEnded(draft, lane, CANCELLED, to - from)
 }
 

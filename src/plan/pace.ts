@@ -18,6 +18,8 @@ const TAU = 5_000
 export function paceAdd(pace: Pace | undefined, count: number, now: number): Pace {
   if (!pace) return { value: 0, at: now, since: now }
   const at = Math.max(now, pace.at)
+  // Those of the first moment come one by one.
+  if (at === pace.since) return pace
   return { value: pace.value * Math.exp((pace.at - at) / TAU) + count, at, since: pace.since }
 }
 

@@ -14,6 +14,8 @@ const COUNT = 100_000
 const SETTLED_FOR = 60_000
 /** Blocks looked at in one slice. */
 const SLICE = 32
+/** Outcomes read for them. A block has at most 256, so there is always enough for one. */
+const OUTCOMES = SLICE * 8
 
 /** Resolves to true if there is more to do. */
 export function* prune(o: Retention): Plan<boolean> {
@@ -27,14 +29,22 @@ export function* prune(o: Retention): Plan<boolean> {
       draft.writes.push(remove('batch', batch.id), remove('part', [batch.id], [batch.id, LAST]))
     } else kept.set(batch.id, batch)
   }
-  for (const ledger of draft.ledgers.values()) {
-    for (const state of ledger.lanes) {
-      const excess = endedOutside(draft, kept.values()) - (o.count ?? COUNT)
-      const more = yield* pruneLane(draft, { ledger, state }, { now: o.now, age, kept, excess })
-      if (more) return draft.finish(true)
-    }
+  const lanes = [...draft.ledgers.values()].flatMap((ledger) => ledger.lanes.map((state) => ({ ledger, state })))
+  const before = lanes.map(({ state }) => state.sweep)
+  // A round goes through every lane once: one that is through waits at its end for the others.
+  let more = false
+  for (const { ledger, state } of lanes) {
+    if (more || state.sweep === Number.POSITIVE_INFINITY) continue
+    const excess = endedOutside(draft, kept.values()) - (o.count ?? COUNT)
+    more = yield* pruneLane(draft, { ledger, state }, { now: o.now, age, kept, excess })
+    if (!more) state.sweep = Number.POSITIVE_INFINITY
   }
-  return draft.finish(false)
+  lanes.forEach(({ ledger, state }, i) => {
+    // The next round begins anew, with what was stepped over.
+    if (!more) state.sweep = 0
+    if (state.sweep !== before[i]) draft.changed(ledger)
+  })
+  return draft.finish(more)
 }
 
 /** How many ended tasks, of all queues, belong to no batch that is kept. */
@@ -62,37 +72,43 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
   const { state, ledger } = place
   const { lane } = state
   const blocks = range('block', [lane, state.sweep], [lane, LAST], { limit: SLICE + 1 })
-  const outcomes = range('outcome', [lane, state.sweep], [lane, LAST], { limit: SLICE * 8 })
+  const outcomes = range('outcome', [lane, state.sweep], [lane, LAST], { limit: OUTCOMES })
   yield [blocks, outcomes]
   let { excess } = o
   let pruned = 0
   let sweep = state.sweep
   let young = false
-  // The last block stays: it tells where the lane ends.
-  for (const block of blocks.found.slice(0, -1)) {
-    if (block.from >= state.head || (outcomes.found.at(-1)?.to ?? 0) < block.to) break
+  let ahead: readonly Outcome[] = outcomes.found
+  const end = blocks.found.at(-1)
+  const seen = outcomes.found.length < OUTCOMES ? Number.POSITIVE_INFINITY : (outcomes.found.at(-1)?.to ?? 0)
+  for (const block of blocks.found) {
+    // One more than a slice was read, to tell the lane's last block from the others.
+    if (block.from >= state.head || seen < block.to || (block === end && blocks.found.length > SLICE)) break
     if (block.from < sweep) continue
     sweep = block.to
-    const covering = outcomes.found.filter((outcome) => overlap(outcome, block))
+    const covering = ahead.filter((outcome) => overlap(outcome, block))
     const bare = without(block, covering)
+    const batch = block.batch === undefined ? undefined : o.kept.get(block.batch)
     if (bare.length > 0) yield* restore(draft, place, block, bare)
-    else if (block.batch !== undefined && o.kept.has(block.batch)) sweep = yield* endOfBatch(block, block.batch)
+    // The last block stays: it tells where the lane ends.
+    else if (block === end) break
+    // A batch that has not ended may wait for a position that is nowhere: all of it is looked at.
+    else if (batch) sweep = batch.endedAt === undefined ? block.to : yield* endOfBatch(block, batch.id)
     else if (!mayGo(block, covering, o, excess)) {
       // What comes after it ended later, mostly.
       young = true
       break
     } else {
       excess -= block.to - block.from
-      pruned += forget(draft, place, block, covering)
-      for (const outcome of covering) outcome.from = Math.max(outcome.from, Math.min(block.to, outcome.to))
+      pruned += block.to - block.from
+      const rest = forget(draft, place, block, covering)
+      ahead = [...rest, ...ahead.filter(({ from }) => from >= block.to)]
     }
   }
   const ended = young || blocks.found.length <= SLICE || sweep === state.sweep || sweep >= state.head
-  // The next round begins anew, with what was stepped over.
-  const next = ended ? 0 : sweep
   ledger.pruned += pruned
-  if (pruned > 0 || next !== state.sweep) draft.changed(ledger)
-  state.sweep = next
+  if (pruned > 0) draft.changed(ledger)
+  state.sweep = sweep
   return !ended
 }
 
@@ -112,20 +128,24 @@ function mayGo(block: Block, covering: readonly Outcome[], o: Slice, excess: num
   return newest < o.now - o.age || (block.batch === undefined && excess > 0)
 }
 
-/** Deletes a block with what ended in it. What an outcome covers beside it, a long cancellation, stays. */
-function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonly Outcome[]): number {
+/**
+ * Deletes a block with what ended in it. What an outcome covers beside it (a long cancellation) stays; what it covers
+ * beyond it is returned.
+ */
+function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonly Outcome[]): Outcome[] {
+  const beyond: Outcome[] = []
   draft.writes.push(remove('block', [block.lane, block.from]))
   for (const outcome of covering) {
-    const part = overlap(outcome, block)
-    for (let p = part?.from ?? 0; p < (part?.to ?? 0); p++) {
+    for (let p = Math.max(outcome.from, block.from); p < Math.min(outcome.to, block.to); p++) {
       const kind = kindAt(outcome, p)
       ledger.ended[kind === COMPLETED ? 'completed' : kind === CANCELLED ? 'cancelled' : 'failed']--
     }
     removeOutcome(draft, outcome)
     if (outcome.from < block.from) putOutcome(draft, sliceOutcome(outcome, outcome.from, block.from))
-    if (outcome.to > block.to) putOutcome(draft, sliceOutcome(outcome, block.to, outcome.to))
+    if (outcome.to > block.to) beyond.push(sliceOutcome(outcome, block.to, outcome.to))
   }
-  return block.to - block.from
+  for (const outcome of beyond) putOutcome(draft, outcome)
+  return beyond
 }
 
 /**

@@ -181,20 +181,21 @@ export function* batches(query: Reads['batches']['query'], cursor?: Cursor): Pla
   const found = range('batch', [], [LAST])
   yield [found]
   const sorted = found.found.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
-  const start =
-    cursor === undefined
-      ? 0
-      : Math.max(
-          0,
-          sorted.findIndex((mark) => mark.id === cursor),
-        )
-  const items = sorted.slice(start, start + query.limit).map(batchView)
-  const next = sorted[start + query.limit]
-  return { writes: [], value: { items, ...(next ? { next: next.id } : {}) } }
+  // The batch a cursor names may be pruned by now: its place in the order is not.
+  const [at, id] = cursor === undefined ? [Number.POSITIVE_INFINITY, ''] : batchCursor(cursor)
+  const rest = sorted.filter((mark) => mark.createdAt < at || (mark.createdAt === at && mark.id >= id))
+  const next = rest[query.limit]
+  const items = rest.slice(0, query.limit).map(batchView)
+  return { writes: [], value: { items, ...(next ? { next: `${next.createdAt},${next.id}` } : {}) } }
+}
+
+function batchCursor(cursor: Cursor): [number, string] {
+  const comma = cursor.indexOf(',')
+  return [Number(cursor.slice(0, comma)), cursor.slice(comma + 1)]
 }
 
 function batchView(mark: BatchMark): BatchView {
-  const { stopped: _, ...view } = mark
+  const { stopped: _, joined: __, ...view } = mark
   return { ...view, done: mark.completed + mark.failed + mark.cancelled + mark.dropped }
 }
 

@@ -68,7 +68,7 @@ export interface LaneState {
   block: Position
   /** Positions at or after head that have ended already (cancelled); each is covered by an aside without a gate. */
   skips: number
-  /** Everything before it is pruned. */
+  /** Where pruning goes on; 0: at the beginning. Infinity: it is through, and other lanes are not. */
   sweep: Position
 }
 
@@ -112,6 +112,8 @@ export interface Root {
   /** First part of every id: random, new for each database. */
   origin: string
   nextLane: Lane
+  /** Everything was paused: queues that are new begin so. */
+  pausedUntil?: number
 }
 
 /** Positions that are not in line. Key `['aside', lane, to - 1]`; unless it is a skip, the same is under its gate's key. */
@@ -132,6 +134,8 @@ export interface BatchMark {
   queue: string
   /** Inputs stored so far. */
   total: number
+  /** How many of them were not imported but added by tasks. */
+  joined?: number
   completed: number
   failed: number
   cancelled: number

@@ -15,6 +15,8 @@ export interface Settled {
   followUps: Appended[]
 }
 
+type Aside = Extract<Settlement, { to: 'aside' }>
+
 /** Batches that settling these touches, as far as the blocks at hand tell. */
 export function* batchesOf(settle: readonly Settlement[], blocks: Blocks): Generator<string> {
   let block: Block | undefined
@@ -32,6 +34,7 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
   const sorted = [...x.settle].sort((a, b) => a.lane - b.lane || a.position - b.position)
   const { held, dropped } = release(draft, x.host, sorted)
   const followUps: Appended[] = []
+  const asides: Aside[] = []
   let run: Ending[] = []
   let of: Block | undefined
   const flush = () => {
@@ -41,7 +44,7 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
   for (const one of held) {
     const { lane, position } = one
     if (one.to === 'aside') {
-      moveAside(draft, one)
+      asides.push(one)
       continue
     }
     if (!of || of.lane !== lane || position >= of.to || position < of.from) {
@@ -54,10 +57,11 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
     followUps.push(...consequences(draft, of, one, x.now))
   }
   flush()
+  moveAside(draft, asides)
   return { dropped, followUps }
 }
 
-function endingOf(one: Exclude<Settlement, { to: 'aside' }>): Ending {
+function endingOf(one: Exclude<Settlement, Aside>): Ending {
   const { position, startedAt, finishedAt, attempt } = one
   const ended = { position, startedAt, finishedAt, attempt }
   return one.to === 'completed'
@@ -66,7 +70,7 @@ function endingOf(one: Exclude<Settlement, { to: 'aside' }>): Ending {
 }
 
 /** Batch counts, the next stage of a pipeline, follow-ups, and the ends of batches' inputs. */
-function consequences(draft: Draft, block: Block, one: Exclude<Settlement, { to: 'aside' }>, now: number): Appended[] {
+function consequences(draft: Draft, block: Block, one: Exclude<Settlement, Aside>, now: number): Appended[] {
   const next: Appended[] = []
   const batch = block.batch === undefined ? undefined : draft.batches.get(block.batch)
   if (one.to === 'failed') countBatch(draft, block.batch, 'failed', 1, now, block.stage)
@@ -91,25 +95,44 @@ function consequences(draft: Draft, block: Block, one: Exclude<Settlement, { to:
 
 /** A follow-up joins a batch; one that was cancelled takes no more. */
 function join(draft: Draft, id: string, task: Appended, now: number): Appended[] {
-  const batch = draft.batches.get(id) ?? newBatch(id, task.queue, now)
+  // One that does not exist gets what joins it, and ends with that: nobody else would ever end it.
+  const batch = draft.batches.get(id) ?? { ...newBatch(id, task.queue, now), open: false }
   if (batch.stopped) return []
   const joined = { ...task }
   joinBatch(batch, [joined])
+  batch.joined = (batch.joined ?? 0) + 1
   closeBatch(batch, now)
   draft.changedBatch(batch)
   return [joined]
 }
 
-function moveAside(draft: Draft, one: Extract<Settlement, { to: 'aside' }>): void {
-  const place = draft.place(one.lane)
-  if (!place) return
-  const { lane, position: from, order, attempt, crashes } = one
-  const { queue } = place.ledger
-  const gate = one.gate ?? place.state.priority
-  const mark: AsideMark = { queue, lane, from, to: from + 1, gate, order, attempt, crashes }
-  if (one.why !== undefined) mark.why = one.why
-  if (one.error !== undefined) mark.error = one.error
-  setAside(draft, mark)
+/** Neighbours that wait for the same go into one mark: a host that stops gives back hundreds. */
+function moveAside(draft: Draft, sorted: readonly Aside[]): void {
+  let run: AsideMark | undefined
+  for (const one of sorted) {
+    const place = draft.place(one.lane)
+    if (!place) continue
+    const { lane, position: from, order, attempt, crashes } = one
+    const { queue } = place.ledger
+    const gate = one.gate ?? place.state.priority
+    const mark: AsideMark = { queue, lane, from, to: from + 1, gate, order, attempt, crashes }
+    if (one.why !== undefined) mark.why = one.why
+    if (one.error !== undefined) mark.error = one.error
+    // Ahead of the head each has a skip of its own to replace.
+    if (run && joins(run, mark) && (place.state.held || mark.to <= place.state.head)) {
+      run.to = mark.to
+      continue
+    }
+    if (run) setAside(draft, run)
+    run = mark
+  }
+  if (run) setAside(draft, run)
+}
+
+function joins(a: AsideMark, b: AsideMark): boolean {
+  const follows = a.lane === b.lane && a.to === b.from && a.error === undefined && b.error === undefined
+  const waits = a.gate === b.gate && a.order === b.order && a.why === b.why
+  return follows && waits && a.attempt === b.attempt && a.crashes === b.crashes
 }
 
 /** Cuts the settled positions out of the host's parts. What no part with the same seq covers counts for nothing. */

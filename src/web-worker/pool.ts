@@ -1,6 +1,6 @@
+import { checkKnown, checkNumber } from '../checks.js'
 import { type Clock, systemClock } from '../clock.js'
 import { InvalidOptionError, SitqError } from '../errors.js'
-import { checkNumber } from '../checks.js'
 import type { Executor } from '../executor.js'
 import { Dispatcher } from './dispatcher.js'
 
@@ -29,6 +29,7 @@ export interface WebWorkersOptions {
  * Does nothing before it is opened. Throws InvalidOptionError.
  */
 export function webWorkers(factory: () => Worker, options: WebWorkersOptions = {}): Executor {
+  checkKnown('options', options, ['size', 'idleTimeout', 'startTimeout', 'clock'])
   const { idleTimeout = 30_000, startTimeout = 10_000, clock = systemClock } = options
   if (typeof factory !== 'function') {
     throw new InvalidOptionError('factory', 'webWorkers() takes a function that makes a Web Worker, not a Web Worker.')

@@ -26,7 +26,15 @@ export function appendTests(kit: Kit): void {
       expect(await b.view(id)).toEqual({ id, name: 'n', input: { deep: [new Date(7)] }, settings, ...shared })
       expect(await b.view(other)).toEqual({ id: other, name: 'm', input: undefined, settings: {}, ...shared })
       const [claimed] = await b.host().claim(1)
-      expect(claimed).toMatchObject({ id, queue: 'q', name: 'n', priority: -3, enqueuedAt: b.now, settings, attempt: 1 })
+      expect(claimed).toMatchObject({
+        id,
+        queue: 'q',
+        name: 'n',
+        priority: -3,
+        enqueuedAt: b.now,
+        settings,
+        attempt: 1,
+      })
     })
 
     it('runs tasks in order, by priority, the lower first', async () => {
@@ -53,7 +61,7 @@ export function appendTests(kit: Kit): void {
     it('stores nothing if one input cannot be cloned, and takes the next ones', async () => {
       const b = await start(kit)
       await b.add(3)
-      await expect(b.add([{ input: 1 }, { input: () => {} }])).rejects.toMatchObject({ name: 'DataCloneError' })
+      await expect(b.add([{ input: 1 }, { input: () => {} }])).rejects.toMatchObject({ code: 'uncloneable' })
       expect(await b.counts()).toEqual({ available: 3 })
       await b.add([{ input: 3 }])
       expect(await b.runAll()).toEqual(upTo(4))
@@ -69,7 +77,9 @@ export function appendTests(kit: Kit): void {
     it('keeps many appends at once apart', async () => {
       const b = await start(kit)
       await b.add(1)
-      const all = await Promise.all(upTo(20).map((n) => b.add([{ input: `${n}a` }, { input: `${n}b`, priority: n % 2 }])))
+      const all = await Promise.all(
+        upTo(20).map((n) => b.add([{ input: `${n}a` }, { input: `${n}b`, priority: n % 2 }])),
+      )
       expect(new Set(all.flat()).size).toBe(40)
       expect((await b.runAll()).sort()).toEqual([0, ...upTo(20).flatMap((n) => [`${n}a`, `${n}b`])].sort())
     })

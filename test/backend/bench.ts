@@ -187,7 +187,10 @@ export class TestHost {
     return { lane, position, seq, to: 'completed', value: input, ...times, ...o }
   }
 
-  failed({ lane, position, seq, attempt }: Claimed, o: Omit<Times, 'value'> & { error?: ErrorRecord } = {}): Settlement {
+  failed(
+    { lane, position, seq, attempt }: Claimed,
+    o: Omit<Times, 'value'> & { error?: ErrorRecord } = {},
+  ): Settlement {
     const times = { startedAt: this.#bench.now - 2, finishedAt: this.#bench.now - 1, attempt }
     return { lane, position, seq, to: 'failed', error: boom, ...times, ...o }
   }

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { PART_SIZE } from '../../src/plan/records.js'
 import { inputs, type Kit, start, upTo } from './bench.js'
 
-const size = (held: Float64Array) => held.reduce((n, x, i) => n + (i % PART_SIZE === 3 ? x : i % PART_SIZE === 2 ? -x : 0), 0)
+const size = (held: Float64Array) =>
+  held.reduce((n, x, i) => n + (i % PART_SIZE === 3 ? x : i % PART_SIZE === 2 ? -x : 0), 0)
 
 export function exchangeTests(kit: Kit): void {
   describe('claim', () => {
@@ -37,7 +38,12 @@ export function exchangeTests(kit: Kit): void {
 
     it('looks at queues in the order given, those not named last', async () => {
       const b = await start(kit)
-      await b.add(['a', 'b', 'c'].flatMap((queue) => [{ queue, input: `${queue}1` }, { queue, input: `${queue}0`, priority: -1 }]))
+      await b.add(
+        ['a', 'b', 'c'].flatMap((queue) => [
+          { queue, input: `${queue}1` },
+          { queue, input: `${queue}0`, priority: -1 },
+        ]),
+      )
       const claimed = await b.host().claim(10, { queues: ['c', 'nothing', 'b'] })
       expect(inputs(claimed)).toEqual(['c0', 'c1', 'b0', 'b1', 'a0', 'a1'])
     })

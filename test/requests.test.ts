@@ -1,0 +1,148 @@
+import { expect, it } from 'vitest'
+import { localChannel } from '../src/channel.js'
+import { LocalBackend } from '../src/local.js'
+import { MemoryStorage } from '../src/memory/storage.js'
+import type { Plan, Storage } from '../src/storage.js'
+import { Bench } from './backend/bench.js'
+
+/** Speed is, mostly, the number of requests to the database: these are the numbers of the design, and must not grow. */
+
+/** Counts what is asked of a storage: reads, and writes by their kind. */
+class CountingStorage implements Storage {
+  readonly #inner = new MemoryStorage()
+  waves = 0
+  requests: string[] = []
+
+  get generation(): number {
+    return this.#inner.generation
+  }
+  *count<T>(plan: Plan<T>): Plan<T> {
+    for (let step = plan.next(); ; step = plan.next()) {
+      if (step.done) {
+        this.requests.push(...step.value.writes.map(({ kind, store }) => `${kind} ${store}`))
+        return step.value
+      }
+      if (step.value.length > 0) this.waves++
+      this.requests.push(...step.value.map(({ table }) => `get ${table}`))
+      yield step.value
+    }
+  }
+  open = () => this.#inner.open()
+  close = () => this.#inner.close()
+  run: Storage['run'] = (plan, options) => this.#inner.run(() => this.count(plan()), options)
+}
+
+async function make() {
+  const storage = new CountingStorage()
+  const backend = new LocalBackend({ storage, channel: localChannel() })
+  const b = new Bench({ backend, storage, repeats: false, close: () => backend.close() })
+  /** What an operation asks for, sorted, and in how many waves it reads. */
+  const cost = async (work: () => Promise<unknown>) => {
+    storage.requests = []
+    storage.waves = 0
+    await work()
+    return { requests: storage.requests.sort(), waves: storage.waves }
+  }
+  return { b, backend, cost }
+}
+
+it('enqueues with one request', async () => {
+  const { b, cost } = await make()
+  await b.add(1)
+  for (let i = 0; i < 3; i++) expect(await cost(() => b.add(1))).toEqual({ requests: ['add blocks'], waves: 0 })
+  expect(await cost(() => b.add(100))).toEqual({ requests: ['add blocks'], waves: 0 })
+  expect((await cost(() => b.add(600))).requests).toEqual(['add blocks', 'add blocks', 'add blocks'])
+})
+
+it('stores a chunk of a batch with a block for each 256 tasks', async () => {
+  const { b, cost } = await make()
+  await b.add(1_000, { id: 'b', open: true })
+  const { requests, waves } = await cost(() => b.add(1_024, { id: 'b', offset: 1_000, open: true }))
+  expect(requests.filter((request) => request === 'add blocks')).toHaveLength(4)
+  expect(requests.filter((request) => request !== 'add blocks')).toEqual([
+    'get batch',
+    'get block',
+    'get ledger',
+    'put marks',
+    'put marks',
+  ])
+  expect(waves).toBeLessThanOrEqual(2)
+})
+
+it('settles and claims 128 of a batch with 6 requests, a block read for each 256 tasks, an outcome for each block', async () => {
+  const { b, cost } = await make()
+  await b.add(128 * 60, { id: 'b' })
+  const host = b.host()
+  let held = await host.claim(256)
+  const costs = []
+  for (let i = 0; i < 40; i++) {
+    const done = held.slice(0, 128)
+    const settle = done.map((task) => host.done(task))
+    costs.push(
+      await cost(async () => {
+        const { claimed } = await host.exchange({ settle, claim: { limit: 128 } })
+        expect(claimed).toHaveLength(128)
+        held = [...held.slice(128), ...claimed]
+      }),
+    )
+  }
+  const steady = costs.slice(4)
+  const blockReads = steady.flatMap(({ requests }) => requests.filter((request) => request === 'get block'))
+  expect(blockReads.length).toBeLessThanOrEqual(steady.length / 2 + 1)
+  for (const { requests, waves } of steady) {
+    const others = requests.filter((request) => request !== 'get block')
+    expect(others).toEqual(['get batch', 'get ledger', 'put ledger', 'put marks', 'put outcomes'])
+    expect(waves).toBe(1)
+  }
+})
+
+it('exchanges one task at a time with 6 requests', async () => {
+  const { b, cost } = await make()
+  await b.add(600, { id: 'b' })
+  const host = b.host()
+  let held = await host.claim(1)
+  for (let i = 0; i < 500; i++) {
+    const { requests, waves } = await cost(async () => {
+      held = (await host.exchange({ settle: held.map((task) => host.done(task)), claim: { limit: 1 } })).claimed
+    })
+    expect(held).toHaveLength(1)
+    expect(requests.length).toBeLessThanOrEqual(6)
+    expect(waves).toBe(1)
+  }
+})
+
+it('writes nothing when there is nothing to do', async () => {
+  const { b, cost } = await make()
+  await b.add(1)
+  const host = b.host()
+  await host.complete(await host.claim())
+  await host.exchange({ claim: { limit: 5 } })
+  expect(await cost(() => host.exchange({ claim: { limit: 5 } }))).toEqual({
+    requests: ['get block', 'get ledger'],
+    waves: 1,
+  })
+})
+
+it('reads a result with one request, neighbours with two, whatever the database holds', async () => {
+  const { b, backend, cost } = await make()
+  const ids = await b.add(2_000)
+  const host = b.host()
+  for (let claimed = await host.claim(128); claimed.length > 0; claimed = await host.claim(128))
+    await host.complete(claimed)
+  expect(await cost(() => backend.results(ids.slice(700, 701)))).toEqual({ requests: ['get outcome'], waves: 1 })
+  expect(await cost(() => backend.results(ids.slice(700, 900)))).toEqual({
+    requests: ['get outcome', 'get outcome'],
+    waves: 1,
+  })
+  expect((await cost(() => backend.get(ids.slice(700, 701)))).requests.length).toBeLessThanOrEqual(4)
+})
+
+it('gives back hundreds of tasks in one mark', async () => {
+  const { b, cost } = await make()
+  await b.add(500)
+  const host = b.host()
+  const claimed = await host.claim(400)
+  const { requests } = await cost(() => host.exchange({ settle: claimed.map((task) => host.aside(task)) }))
+  expect(requests.filter((request) => request === 'put marks')).toHaveLength(2)
+  expect(requests.length).toBeLessThanOrEqual(6)
+})
