@@ -92,6 +92,28 @@ describe('assertCloneable', () => {
     expect(pathOf({ view: new Uint8Array(new SharedArrayBuffer(8)) })).toBe('input.view')
   })
 
+  it('refuses what can be posted and not stored, wherever it is', () => {
+    const module = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
+    class Holder {
+      inner = { module }
+    }
+    expect(() => structuredClone(module)).not.toThrow()
+    expect(pathOf(module)).toBe('input')
+    expect(pathOf({ list: [1, { module }] })).toBe('input.list[1].module')
+    expect(pathOf({ holder: new Holder() })).toBe('input.holder.inner.module')
+    expect(() => cloneOf({ module }, 'output')).toThrow(
+      /^output\.module cannot be stored: it is a WebAssembly\.Module\./,
+    )
+    expect(whyUncloneable(new Map([['k', module]]), 'input')?.path).toBe('input.get("k")')
+  })
+
+  it('refuses a revoked Proxy instead of breaking', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    expect(() => assertCloneable({ proxy }, 'input')).toThrow(/^input cannot be stored: it is not readable/)
+    expect(whyUncloneable([proxy], 'input')).toBeInstanceOf(InvalidInputError)
+  })
+
   it('refuses what is nested too deeply for the stack instead of breaking', () => {
     let nested: unknown = 1
     for (let i = 0; i < 200_000; i++) nested = [nested]

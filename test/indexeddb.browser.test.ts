@@ -1,13 +1,20 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { cdp, commands } from 'vitest/browser'
 import type { Hint } from '../src/channel.js'
+import { systemClock } from '../src/clock.js'
+import { whyUncloneable } from '../src/cloneable.js'
 import { StorageError } from '../src/errors.js'
+import type { Executor } from '../src/executor.js'
 import { broadcastChannel } from '../src/indexeddb/channel.js'
+import { IndexedDBBackend } from '../src/indexeddb/index.js'
 import { webLocks } from '../src/indexeddb/locks.js'
 import { estimate, persist } from '../src/indexeddb/persistence.js'
 import { type DatabaseEvent, IndexedDBStorage } from '../src/indexeddb/storage.js'
+import { inline } from '../src/inline.js'
 import { stores } from '../src/plan/records.js'
+import { TaskQueue } from '../src/queue.js'
 import { type Key, KeyTakenError, type Plan, type Read, type Write } from '../src/storage.js'
+import { TaskWorker } from '../src/worker.js'
 
 // What only a real browser shows. The rest of IndexedDB's tests run in Node too: indexeddb.test.ts, storage.test.ts.
 
@@ -249,4 +256,83 @@ describe('channel', () => {
     await expect.poll(() => b.heard.length).toBe(2)
     expect(a.heard).toEqual([hint])
   })
+})
+
+describe('what IndexedDB refuses although it can be posted', () => {
+  const bytes = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])
+
+  it('is refused before it is put, every kind that this browser can make', async () => {
+    const { storage } = make()
+    const data = new Uint8Array(4)
+    const kinds: Record<string, () => unknown> = {
+      module: () => new WebAssembly.Module(bytes),
+      frame: () => new VideoFrame(data, { format: 'RGBA', codedWidth: 1, codedHeight: 1, timestamp: 0 }),
+      audio: () =>
+        new AudioData({ format: 'u8', sampleRate: 8_000, numberOfFrames: 4, numberOfChannels: 1, timestamp: 0, data }),
+      chunk: () => new EncodedVideoChunk({ type: 'key', timestamp: 0, data }),
+      sound: () => new EncodedAudioChunk({ type: 'key', timestamp: 0, data }),
+    }
+    for (const [name, makeOne] of Object.entries(kinds)) {
+      const value = makeOne()
+      const stored = storage.run(writing(record(name, { value })), all)
+      await expect(stored, name).rejects.toMatchObject({ code: 'uncloneable', cause: { name: 'DataCloneError' } })
+      expect(whyUncloneable({ value }, 'input')?.path, name).toBe('input.value')
+    }
+  })
+
+  it('fails the task that returned it, and no other', async () => {
+    const name = crypto.randomUUID()
+    const backend = new IndexedDBBackend({ name })
+    const queue = new TaskQueue({ backend })
+    const compile = () => ({ module: new WebAssembly.Module(bytes) })
+    const worker = new TaskWorker(queue, { executor: inline({ compile, echo: (n: number) => n }) })
+    onTestFinished(async () => {
+      await worker.stop({ grace: 0 })
+      await backend.destroy()
+    })
+    await worker.start()
+    const [bad, good] = await Promise.all([queue.enqueue('compile', 1), queue.enqueue('echo', 2)])
+    await expect(bad.result()).rejects.toMatchObject({ code: 'uncloneable' })
+    expect(await good.result()).toBe(2)
+    const later = await queue.enqueue('echo', 3)
+    expect(await later.result()).toBe(3)
+    await expect(queue.enqueue('echo', { module: new WebAssembly.Module(bytes) })).rejects.toMatchObject({
+      code: 'invalid-input',
+      path: 'input.module',
+    })
+  })
+
+  it('is found by halving where nobody saw it coming', async () => {
+    const name = crypto.randomUUID()
+    const backend = new IndexedDBBackend({ name })
+    onTestFinished(() => backend.destroy())
+    const task = { queue: 'default', name: 'work', priority: 0 }
+    await backend.add(
+      Array.from({ length: 9 }, (_, input) => ({ ...task, input })),
+      { now: Date.now() },
+    )
+    const executor = inline({ work: (n: number) => n })
+    const worker = new TaskWorker({ backend, clock: systemClock }, { executor: smuggling(executor) })
+    expect(await worker.drain()).toMatchObject({ ran: 9, completed: 8, failed: 1 })
+    const { items } = await backend.read('tasks', { state: 'failed', limit: 9 })
+    expect(items).toMatchObject([{ input: 4, result: { error: { code: 'uncloneable' } } }])
+  })
+
+  /** An executor that is not careful with what it reports. */
+  function smuggling(executor: Executor): Executor {
+    return {
+      ...executor,
+      slots: 9,
+      backlog: 0,
+      open: (report, options) =>
+        executor.open((told) => {
+          if (told.type !== 'ended') return report(told)
+          const module = new WebAssembly.Module(bytes)
+          report({
+            ...told,
+            runs: told.runs.map((run) => (run.ok && run.value === 4 ? { ...run, value: module } : run)),
+          })
+        }, options),
+    }
+  }
 })

@@ -214,6 +214,29 @@ describe('failing', () => {
     expect(await host.error(2)).toMatchObject({ code: 'invalid-input' })
   })
 
+  it('fails a value that only a storage refuses', async () => {
+    const bytes = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])
+    const { executor, host } = await open({ compile: () => ({ module: new WebAssembly.Module(bytes) }) })
+    await host.done(executor, [runOf(1, 'compile')])
+    expect(await host.error(1)).toMatchObject({ code: 'uncloneable', retryable: false })
+    expect((await host.error(1)).message).toMatch(/^output\.module cannot be stored/)
+  })
+
+  it('reports the attempt whatever was thrown, and whatever breaks while that is judged', async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const thrower = () => {
+      throw proxy
+    }
+    const when = (error: unknown) => error instanceof TypeError
+    const { executor, host } = await open({ bare: thrower, judged: { run: thrower, retry: { when } } })
+    await host.done(executor, [runOf(1, 'bare'), runOf(2, 'judged')])
+    for (const key of [1, 2]) {
+      expect(await host.error(key)).toMatchObject({ message: 'an error that cannot be described' })
+      expect((await host.error(key)).retryable).toBeUndefined()
+    }
+  })
+
   it.each(['nothing', '__proto__', 'constructor', 'hasOwnProperty', ''])('has no handler called "%s"', async (name) => {
     const { executor, host } = await open(handlers)
     await host.done(executor, [runOf(1, name)])

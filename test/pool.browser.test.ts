@@ -175,6 +175,14 @@ describe('failing', () => {
     expect(await host.value(2)).toBe(1)
   })
 
+  it('fails a task whose value can be posted but not stored', async () => {
+    const { executor, host } = await pool({ size: 1 })
+    await host.done(executor, [job(1, { do: 'compile' }), job(2, { do: 'return', value: 1 })])
+    expect(await host.error(1)).toMatchObject({ code: 'uncloneable', retryable: false })
+    expect((await host.error(1)).message).toContain('output.module')
+    expect(await host.value(2)).toBe(1)
+  })
+
   it('fails a run whose input cannot be sent, and no other', async () => {
     const { executor, host } = await pool({ size: 1 })
     await host.done(executor, [runOf(1, 'noop', () => {}), runOf(2, 'noop'), runOf(3, 'noop', { f() {} })])

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { StorageError } from '../src/errors.js'
+import { ClosedError, StorageError } from '../src/errors.js'
 import { ManualClock } from './support/clock.js'
 import { type Tab, World, type WorldOptions } from './support/world.js'
 
@@ -247,6 +247,28 @@ describe('a frozen host', () => {
   })
 })
 
+test('a standby whose backend was closed does not take the silence for the host being frozen', async () => {
+  const w = world()
+  const [a, b] = await pair(w)
+  await w.clock.advance(5_000)
+  b.backend.deaf = true
+  b.backend.open = () => Promise.reject(new ClosedError('backend'))
+  await w.clock.advance(60_000)
+  expect(roles(a, b)).toEqual(['host', 'stopped'])
+  expect(b.errors).toEqual([expect.any(ClosedError)])
+})
+
+test('a standby whose backend was closed ends when it gets the lock', async () => {
+  const w = world()
+  const [a, b] = await pair(w)
+  b.page.visible = false
+  b.backend.faults.recover.push({ error: new ClosedError('backend') })
+  await a.worker.stop()
+  await w.clock.advance(60_000)
+  expect(roles(a, b)).toEqual(['stopped', 'stopped'])
+  expect(b.executor.isOpen).toBe(false)
+})
+
 describe('handing over', () => {
   test('a newer tab gets the role when tasks wait for its handlers', async () => {
     const w = world()
@@ -273,6 +295,42 @@ describe('handing over', () => {
     await first.worker.stop()
     await pair(w, old, newer)
     expect(await w.ended(ids, 20_000)).toEqual(['completed'])
+  })
+
+  test('also behind any number of others', async () => {
+    const w = world()
+    const first = w.tab(old)
+    await first.worker.start()
+    await w.add(Array.from({ length: 1_200 }, () => ({ name: 'aold' })))
+    const ids = await w.add([{ name: 'fresh' }])
+    await w.clock.until(async () => (await w.backend.counts()).blocked === 1_201)
+    await first.worker.stop()
+    await pair(w, old, newer)
+    expect(await w.ended(ids, 20_000)).toEqual(['completed'])
+  })
+
+  test('blocked tasks are only read while there are any, and only gates of tasks that wait are opened', async () => {
+    const w = world()
+    const tab = w.tab(newer)
+    let reads = 0
+    const read = tab.backend.read
+    tab.backend.read = (kind, query, cursor) => {
+      reads++
+      return read.call(tab.backend, kind, query, cursor)
+    }
+    const changes: string[] = []
+    const { change } = tab.backend
+    tab.backend.change = (asked) => {
+      changes.push(asked.type)
+      return change(asked)
+    }
+    await tab.worker.start()
+    await w.clock.advance(180_000)
+    expect(reads).toBe(0)
+    await w.add(Array.from({ length: 1_200 }, () => ({ name: 'aold' })))
+    await w.clock.advance(61_000)
+    expect(reads).toBe(3)
+    expect(changes).toEqual([])
   })
 
   test('not to a tab that does not have them either', async () => {

@@ -1,5 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Exchange } from '../src/backend.js'
 import { ClosedError, InvalidOptionError, StorageError } from '../src/errors.js'
+import { MemoryBackend } from '../src/memory/index.js'
+import { MemoryStorage } from '../src/memory/storage.js'
+import type { Plan, RunOptions } from '../src/storage.js'
+import { TaskWorker } from '../src/worker.js'
 import { ManualClock } from './support/clock.js'
 import { ScriptedExecutor } from './support/executor.js'
 import { type Tab, World, type WorldOptions } from './support/world.js'
@@ -16,6 +21,25 @@ async function host(options: Parameters<World['tab']>[0] = {}, of?: WorldOptions
   const tab = w.tab(options)
   expect(await tab.worker.start()).toBe('host')
   return { ...tab, w }
+}
+
+/** Refuses what IndexedDB may refuse although it can be cloned: outcomes with the word `poison` in them. */
+class PickyStorage extends MemoryStorage {
+  /** Refuses all that is written but tasks. */
+  refuses = false
+
+  override run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
+    return super.run(() => this.#picky(plan()), options)
+  }
+
+  *#picky<T>(plan: Plan<T>): Plan<T> {
+    const end = yield* plan
+    const records = end.writes.filter(({ store }) => store !== 'blocks')
+    if (JSON.stringify(records).includes('poison') || (this.refuses && records.length > 0)) {
+      throw new StorageError('uncloneable', 'There is a value that cannot be stored.')
+    }
+    return end
+  }
 }
 
 const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item)
@@ -242,6 +266,28 @@ describe('exchanges', () => {
     expect(await worker.start()).toBe('host')
   })
 
+  test('a backend that is closed under it ends a host at its next operation: executor closed, lock released', async () => {
+    const clock = new ManualClock()
+    const backend = new MemoryBackend({ clock })
+    const executor = new ScriptedExecutor({ clock })
+    const errors: unknown[] = []
+    const worker = new TaskWorker({ backend, clock }, { executor, onError: (error) => errors.push(error) })
+    expect(await worker.start()).toBe('host')
+    await clock.advance(1_000)
+    await backend.close()
+    await clock.advance(6_000)
+    expect([worker.role, executor.isOpen, clock.timers]).toEqual(['stopped', false, 0])
+    expect(errors).toEqual([expect.any(ClosedError)])
+    let free = false
+    await backend.locks?.hold({ ifAvailable: true }, async () => {
+      free = true
+    })
+    expect(free).toBe(true)
+    await expect(worker.start()).rejects.toThrow(ClosedError)
+    await expect(worker.drain()).rejects.toThrow(ClosedError)
+    expect([worker.role, executor.opens]).toEqual(['stopped', 1])
+  })
+
   test('a handler at its own limit does not keep the others waiting', async () => {
     const w = world()
     await w.add(many(20, { do: 'ok', ms: 60_000 }))
@@ -252,6 +298,88 @@ describe('exchanges', () => {
     // The scripted executor knows no limits of handlers: what counts here is that they were claimed.
     expect(executor.most).toBeGreaterThan(20)
     expect(executor.backlog + executor.running).toBeGreaterThanOrEqual(others.length)
+  })
+})
+
+describe('what the storage refuses', () => {
+  const picky = () => new PickyStorage()
+  const poison = { do: 'ok', value: 'poison' } as const
+
+  test('fails the one task it came from; nothing else is lost, and the host goes on', async () => {
+    const { w, backend, errors } = await host({ slots: 50 }, { storage: picky() })
+    const scripts = Array.from({ length: 50 }, (_, i) => (i === 17 ? poison : { do: 'ok' as const, value: i }))
+    const ids = await w.add(scripts, { batch: { id: 'b', offset: 0, open: false } })
+    await w.ended(ids)
+    const results = await w.backend.results(ids)
+    const error = { code: 'uncloneable', retryable: false, name: 'UncloneableError' }
+    expect(results[17]).toMatchObject({ status: 'failed', attempts: 1, error })
+    const others = results.filter((_, i) => i !== 17)
+    expect(others.map((result) => result?.status === 'completed' && result.value)).toEqual(
+      scripts.flatMap((_, i) => (i === 17 ? [] : [i])),
+    )
+    expect(await w.backend.batch('b')).toMatchObject({ total: 50, completed: 49, failed: 1 })
+    expect(errors).toEqual([])
+    expect(backend.exchanges.length).toBeLessThan(50)
+    expect(await w.ended(await w.add([{ do: 'ok' }]))).toEqual(['completed'])
+  })
+
+  test('of several, all; the follow-ups of the others are stored, once', async () => {
+    const { w, executor } = await host({ slots: 8 }, { storage: picky() })
+    const followUps = [{ name: 'work', input: 'next' }]
+    const ids = await w.add([poison, { do: 'ok', followUps }, poison, { do: 'ok', followUps }, poison])
+    expect(await w.ended(ids)).toEqual(['failed', 'completed', 'failed', 'completed', 'failed'])
+    await w.clock.advance(1_000)
+    expect(executor.began.filter(({ input }) => input === 'next')).toHaveLength(2)
+  })
+
+  test('in the first exchange with settlements of a drain, and in the last of a host that leaves', async () => {
+    const w = world({ storage: picky() })
+    const ids = await w.add([...many(5, { do: 'ok' } as const), poison])
+    expect(await w.tab({ slots: 6 }).worker.drain()).toMatchObject({ ran: 6, completed: 5, failed: 1 })
+    const { worker, clock, backend } = w.tab({ slots: 6 })
+    await worker.start()
+    const late = await w.add([...many(5, { do: 'ok', ms: 500 } as const), { ...poison, ms: 500 }])
+    await clock.advance(100)
+    const stop = worker.stop()
+    await clock.advance(500)
+    await stop
+    expect(await w.states([...ids, ...late])).toEqual([
+      ...many(5, 'completed'),
+      'failed',
+      ...many(5, 'completed'),
+      'failed',
+    ])
+    expect(last(backend.exchanges)?.leave).toBe(true)
+  })
+
+  test('while answers get lost as well', async () => {
+    const { w, clock, backend, executor } = await host({ slots: 4 }, { storage: picky() })
+    const ids = await w.add(
+      many(4, { ...poison, ms: 100 }).map((script, i) => (i === 1 ? script : { do: 'ok', ms: 100 })),
+    )
+    await clock.advance(50)
+    const lost = { error: new StorageError('lost', 'gone'), committed: true } as const
+    const failed = { error: new StorageError('lost', 'gone') }
+    backend.faults.exchange.push(failed, failed, lost, failed, lost)
+    expect(await w.ended(ids)).toEqual(['completed', 'failed', 'completed', 'completed'])
+    expect(executor.began).toHaveLength(4)
+  })
+
+  test('for other reasons: no task is blamed, and what they came to is kept', async () => {
+    const storage = picky()
+    const { w, clock, backend, errors } = await host({ slots: 3 }, { storage })
+    const ids = await w.add(many(3, { do: 'ok', ms: 100 }))
+    await clock.advance(50)
+    storage.refuses = true
+    const before = backend.exchanges.length
+    await clock.advance(2_000)
+    // Backing off, not spinning.
+    expect(backend.exchanges.length - before).toBeLessThan(20)
+    expect(errors.length).toBeGreaterThan(0)
+    storage.refuses = false
+    expect(await w.ended(ids)).toEqual(many(3, 'completed'))
+    const seqs = backend.exchanges.map(({ seq }: Exchange) => seq)
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b))
   })
 })
 
@@ -563,6 +691,15 @@ describe('drain', () => {
     expect(await w.backend.counts()).toMatchObject({ available: 70, running: 0 })
   })
 
+  test('a limit of none ends at once and touches nothing', async () => {
+    const w = world()
+    await w.add([{ do: 'ok' }])
+    const { worker, backend } = w.tab()
+    expect(await worker.drain({ limit: 0 })).toMatchObject({ ran: 0, completed: 0, failed: 0 })
+    expect(backend.exchanges).toEqual([])
+    expect(await worker.drain()).toMatchObject({ ran: 1, completed: 1 })
+  })
+
   test('ends at its deadline and by its signal, and gives back what runs', async () => {
     const w = world()
     const ids = await w.add(many(3, { do: 'ok', ms: 1_000 }))
@@ -676,6 +813,25 @@ describe('options', () => {
     expect(() => w.tab({ maxCrashes: 1.5 })).toThrow('maxCrashes')
     expect(() => w.tab(Object.assign({ slots: 1 }, { retries: 3 }))).toThrow("'retries'")
     expect(() => w.tab({ executor: Object.assign(new ScriptedExecutor({ clock }), { open: 1 }) })).toThrow('executor')
+  })
+
+  test('retention too', () => {
+    const w = new World()
+    expect(() => w.tab({ retention: { age: Number.NaN } })).toThrow('retention.age')
+    expect(() => w.tab({ retention: { age: -1 } })).toThrow(InvalidOptionError)
+    expect(() => w.tab({ retention: { count: 1.5 } })).toThrow('retention.count')
+    expect(() => w.tab({ retention: Object.assign({ age: 1 }, { maxAge: 1 }) })).toThrow("'retention.maxAge'")
+    const none = Number.POSITIVE_INFINITY
+    expect(() => w.tab({ retention: { age: none, count: none } })).not.toThrow()
+  })
+
+  test('of stop and drain are checked when they are called', async () => {
+    const { worker } = new World().tab()
+    const stop = worker.stop(Object.assign({ grace: 1 }, { timeout: 1 }))
+    await expect(stop).rejects.toMatchObject({ name: 'InvalidOptionError', option: 'timeout' })
+    const drain = worker.drain(Object.assign({ limit: 1 }, { max: 1 }))
+    await expect(drain).rejects.toMatchObject({ name: 'InvalidOptionError', option: 'max' })
+    await expect(worker.drain({ limit: 1.5 })).rejects.toMatchObject({ option: 'limit' })
   })
 
   test('making a worker touches nothing', () => {
