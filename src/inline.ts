@@ -7,7 +7,7 @@ import { handlerTable, limitOf, timeoutOf } from './execute/handler-table.js'
 import { Line } from './execute/line.js'
 import { type Attempt, abortedRecord, abortReason, startRun, timeoutReason } from './execute/run.js'
 import { Throttle } from './execute/throttle.js'
-import { nextTurn, TURN } from './execute/turn.js'
+import { nextTurn, TURN } from './turn.js'
 import type { EndedRun, Executor, HandlerTable, Report, Run, WorkerView } from './executor.js'
 import type { HandlerMap } from './handlers.js'
 

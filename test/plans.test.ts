@@ -209,6 +209,6 @@ test('whatever happens, the books balance and every task ends', async () => {
         expect(result === undefined).toBe(view?.result === undefined)
       }
     }),
-    { numRuns: Number(process.env['RUNS'] ?? 60) },
+    { numRuns: Number(process.env.RUNS ?? 60) },
   )
 }, 120_000)

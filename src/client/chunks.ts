@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import { assertCloneable, roughSize } from '../cloneable.js'
 import { InvalidOptionError } from '../errors.js'
-import { nextTurn } from '../execute/turn.js'
+import { nextTurn } from '../turn.js'
 
 /** What enqueueMany takes inputs from. No strings: they can be iterated, but nobody means that. */
 export type Inputs<Input> = (Iterable<Input> | AsyncIterable<Input>) & object

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js'
-import { nextTurn } from './turn.js'
+import { nextTurn } from '../turn.js'
 
 /** A timer that fires later than this, in ms, tells that the thread was busy or throttled. */
 const LATE = 50

@@ -2,12 +2,12 @@
 import type { Change } from '../backend.js'
 import type { Plan } from '../storage.js'
 import type { Interval } from '../task.js'
-import { closeBatch } from './append.js'
 import { setAside, takeAside } from './aside.js'
+import { closeBatch, countBatch } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { type Canceller, canceller } from './cancel.js'
 import { Draft, type Step } from './ledger.js'
-import { countBatch, kindAt, splitOutcome } from './outcome.js'
+import { kindAt, splitOutcome } from './outcome.js'
 import {
   type AsideMark,
   blockAt,
@@ -186,7 +186,7 @@ function* endBatch(draft: Draft, id: string, now: number): Step<number> {
 
 /** What waits behind a gate goes back to its priority, in its old order. */
 function* openGate(draft: Draft, gate: string): Step<number> {
-  const shut = [...draft.ledgers.values()].filter((ledger) => ledger.aside['blocked'])
+  const shut = [...draft.ledgers.values()].filter((ledger) => ledger.aside.blocked)
   const reads = shut.map(({ queue }) => range('gate', [queue, gate], [queue, gate, LAST]))
   if (reads.length === 0) return 0
   yield reads

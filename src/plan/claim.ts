@@ -1,8 +1,9 @@
 /** Claiming: by queue, by priority; what is due from aside first, then the log. */
 import type { Claimed, Exchange } from '../backend.js'
-import { formatId, type Position, type TaskSettings } from '../task.js'
+import type { Position } from '../task.js'
 import { dropSkips, setAside, takeAside } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
+import { describe } from './claimed.js'
 import { type Draft, encodeParts, overlap, type Part, partsOf, type Step, setHost } from './ledger.js'
 import {
   type AsideMark,
@@ -295,26 +296,3 @@ export class Claim {
     }
   }
 }
-
-/** The claimed tasks of a stretch of one block. */
-export function* describe(
-  block: Block,
-  part: Part,
-  of: { queue: string; priority: number; origin: string },
-): Generator<Claimed> {
-  const { lane, seq, attempt, crashes } = part
-  for (let position = part.from; position < part.to; position++) {
-    const i = position - block.from
-    yield {
-      id: formatId(of.origin, lane, position),
-      ...{ lane, position, seq, attempt, crashes },
-      ...{ queue: of.queue, priority: of.priority },
-      name: nameAt(block, i),
-      input: block.inputs[i],
-      enqueuedAt: block.at,
-      settings: settingsAt(block, i),
-    }
-  }
-}
-
-export const settingsAt = (block: Block, i: number): TaskSettings => block.own?.[i] ?? block.settings ?? {}

@@ -1,8 +1,8 @@
 /** Pipelines: what follows when an item leaves a stage. Judged in the transaction that records how it left. */
 import type { Position } from '../task.js'
-import type { Appended } from './append.js'
+import { countBatch } from './batch.js'
+import type { Appended } from './layout.js'
 import type { Draft } from './ledger.js'
-import { countBatch } from './outcome.js'
 import type { BatchMark, Block } from './records.js'
 import { onward } from './stages.js'
 

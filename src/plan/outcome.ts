@@ -1,9 +1,7 @@
 /** Outcomes: how positions end, what is counted with it, and how an ended position is taken back. */
 import { roughSize } from '../cloneable.js'
 import type { ErrorRecord, Interval, Lane, Position, Result, TaskId } from '../task.js'
-import { closeBatch } from './append.js'
 import type { Draft } from './ledger.js'
-import { paceAdd } from './pace.js'
 import {
   BLOCK_BYTES,
   type Block,
@@ -126,25 +124,6 @@ function countEnded(draft: Draft, lane: Lane, kind: Ending['kind'], count: numbe
   if (!ledger) return
   ledger.ended[stateOf[kind]] += count
   draft.changed(ledger)
-}
-
-/** Counts ended inputs into (or, negative, out of) their batch. Whoever calls has loaded it; a pruned one counts nothing. */
-export function countBatch(
-  draft: Draft,
-  id: string | undefined,
-  state: 'completed' | 'failed' | 'cancelled' | 'dropped',
-  count: number,
-  now: number,
-  stage?: number,
-): void {
-  const batch = id === undefined ? undefined : draft.batches.get(id)
-  if (!batch) return
-  batch[state] += count
-  const of = stage === undefined ? undefined : batch.stages?.[stage]
-  if (of && state !== 'dropped' && state !== 'completed') of[state] += count
-  if (count > 0) batch.pace = paceAdd(batch.pace, count, now)
-  closeBatch(batch, now)
-  draft.changedBatch(batch)
 }
 
 /** Takes one position out of an outcome. What is left of the outcome is returned, in up to two pieces. */

@@ -4,7 +4,6 @@ import type { Plan } from '../storage.js'
 import { type Counts, formatId, type Interval, type Lane, type Position, type Result, type TaskView } from '../task.js'
 import { type BlockCache, Blocks } from './cache.js'
 import type { Ref } from './change.js'
-import { settingsAt } from './claim.js'
 import { Draft, heldCount, type Place, partsOf, type Step } from './ledger.js'
 import { resultAt } from './outcome.js'
 import {
@@ -18,6 +17,7 @@ import {
   one,
   type PartMark,
   range,
+  settingsAt,
 } from './records.js'
 
 /** Ids this near to each other are read together: an outcome holds up to 256. */

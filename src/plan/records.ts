@@ -269,3 +269,5 @@ export const remove = (table: Table, key: Key, to?: Key): Write => ({
 
 export const nameAt = (record: { name?: string | string[] }, index: number): string =>
   (typeof record.name === 'object' ? record.name[index] : record.name) ?? ''
+
+export const settingsAt = (block: Block, i: number): TaskSettings => block.own?.[i] ?? block.settings ?? {}

@@ -3,9 +3,10 @@ import type { Backend } from '../backend.js'
 import type { Plan } from '../storage.js'
 import type { ErrorRecord, HostId } from '../task.js'
 import { giveBack } from './aside.js'
+import { countBatch } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { Draft, heldCount, hostEntry, type Part, partsOf } from './ledger.js'
-import { countBatch, writeOutcomes } from './outcome.js'
+import { writeOutcomes } from './outcome.js'
 import { FAILED, type Ledger } from './records.js'
 
 export type RecoverOptions = Parameters<Backend['recover']>[0]

@@ -1,12 +1,13 @@
 /** Settling: what a host says of the tasks it holds, applied where its lease still covers them. */
 import type { Exchange, Settlement } from '../backend.js'
 import type { HostId, Lane, Position } from '../task.js'
-import { type Appended, closeBatch, joinBatch, newBatch } from './append.js'
 import { setAside } from './aside.js'
+import { closeBatch, countBatch, joinBatch, newBatch } from './batch.js'
 import type { Blocks } from './cache.js'
 import { continueFlow, flowIndex } from './flow.js'
+import type { Appended } from './layout.js'
 import { type Draft, encodeParts, hostEntry, type Part, partsOf, without } from './ledger.js'
-import { countBatch, type Ending, writeOutcomes } from './outcome.js'
+import { type Ending, writeOutcomes } from './outcome.js'
 import { type AsideMark, type Block, COMPLETED, FAILED } from './records.js'
 
 export interface Settled {

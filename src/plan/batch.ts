@@ -1,0 +1,45 @@
+/** Batches: what joins them, what has ended of them, when they have ended themselves. */
+import type { Appended } from './layout.js'
+import type { Draft } from './ledger.js'
+import { paceAdd } from './pace.js'
+import type { BatchMark, Stage } from './records.js'
+
+export function newBatch(id: string, queue: string, now: number, stages?: Stage[]): BatchMark {
+  const counts = { total: 0, completed: 0, failed: 0, cancelled: 0, dropped: 0 }
+  return { id, queue, ...counts, open: true, createdAt: now, ...(stages ? { stages } : {}) }
+}
+
+/** Gives tasks that join a batch their index in its input, and counts them into it. The batch is loaded. */
+export function joinBatch(batch: BatchMark, tasks: readonly Appended[]): void {
+  for (const task of tasks) {
+    task.batch = batch.id
+    task.index = batch.total++
+    if (batch.stages) task.stage = 0
+  }
+}
+
+/** Counts ended inputs into (or, negative, out of) their batch. Whoever calls has loaded it; a pruned one counts nothing. */
+export function countBatch(
+  draft: Draft,
+  id: string | undefined,
+  state: 'completed' | 'failed' | 'cancelled' | 'dropped',
+  count: number,
+  now: number,
+  stage?: number,
+): void {
+  const batch = id === undefined ? undefined : draft.batches.get(id)
+  if (!batch) return
+  batch[state] += count
+  const of = stage === undefined ? undefined : batch.stages?.[stage]
+  if (of && state !== 'dropped' && state !== 'completed') of[state] += count
+  if (count > 0) batch.pace = paceAdd(batch.pace, count, now)
+  closeBatch(batch, now)
+  draft.changedBatch(batch)
+}
+
+/** Whether everything in a batch has ended: sets `endedAt` once, takes it back when there is more to do. */
+export function closeBatch(batch: BatchMark, now: number): void {
+  const done = batch.completed + batch.failed + batch.cancelled + batch.dropped
+  if (batch.open || done < batch.total) delete batch.endedAt
+  else batch.endedAt ??= now
+}
