@@ -45,5 +45,7 @@ export class IndexedDBBackend extends LocalBackend {
   async destroy(): Promise<void> {
     await this.close()
     await this.#storage.destroy()
+    // Hosts of a database that is no more: nobody would ever ask for their marks again.
+    this.locks?.forget(this.locks.left())
   }
 }

@@ -3,6 +3,9 @@ import type { Tab } from './tab.js'
 // A page that the debugger has paused behaves like a frozen one: its event loop stands still, its locks stay held, messages
 // wait. The protocol's own Page.setWebLifecycleState does nothing here, because it freezes hidden pages only and no page of a
 // headless browser is ever hidden.
+//
+// A write transaction of IndexedDB that is open at that moment stays open and keeps all others waiting, until Chromium aborts
+// it after 60 s. (A browser that freezes pages by itself spares those that hold up others.)
 
 /** Freezes a tab and its workers; returns once the page stands still. */
 export async function freeze(tab: Tab): Promise<void> {
