@@ -7,9 +7,9 @@ import { handlerTable, limitOf, timeoutOf } from './execute/handler-table.js'
 import { Line } from './execute/line.js'
 import { type Attempt, abortedRecord, abortReason, startRun, timeoutReason } from './execute/run.js'
 import { Throttle } from './execute/throttle.js'
-import { nextTurn, TURN } from './turn.js'
 import type { EndedRun, Executor, HandlerTable, Report, Run, WorkerView } from './executor.js'
 import type { HandlerMap } from './handlers.js'
+import { nextTurn, TURN } from './turn.js'
 
 export interface InlineOptions {
   /** Attempts at one time. Default: the TaskWorker's `concurrency`, or else 10: all share one thread, but most wait for I/O. */

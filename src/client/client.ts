@@ -1,9 +1,9 @@
+import { onAbort } from '../abort.js'
 import type { Backend, Change } from '../backend.js'
 import type { Hint } from '../channel.js'
 import type { Clock } from '../clock.js'
 import { ClosedError } from '../errors.js'
 import { parseId } from '../task.js'
-import { onAbort } from '../abort.js'
 
 /**
  * What a queue shares with its handles, batches and waiters: the backend, the time, whether it is closed, and one ear on

@@ -1,5 +1,5 @@
-import type { Hint } from '../channel.js'
 import { onAbort } from '../abort.js'
+import type { Hint } from '../channel.js'
 import type { HandlerTable } from '../executor.js'
 import { randomText } from '../random.js'
 import type { HostId } from '../task.js'
