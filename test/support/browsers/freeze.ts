@@ -5,7 +5,7 @@ import type { Tab } from './tab.js'
 // headless browser is ever hidden.
 //
 // A write transaction of IndexedDB that is open at that moment stays open and keeps all others waiting, until Chromium aborts
-// it after 60 s. (A browser that freezes pages by itself spares those that hold up others.)
+// it after 60 s. Whether a browser that freezes pages by itself spares those that hold up others was not tried.
 
 /** Freezes a tab and its workers; returns once the page stands still. */
 export async function freeze(tab: Tab): Promise<void> {
