@@ -192,12 +192,18 @@ export interface Locks {
     options: { signal?: AbortSignal; ifAvailable?: boolean; steal?: boolean },
     held: (lost: AbortSignal) => Promise<void>,
   ): Promise<boolean>
-  /** From now on, should the page be left or reloaded, this host will be known to have left. Returns the way to end that. */
-  leaving(host: HostId): () => void
-  /** The hosts whose pages were left or reloaded: their tasks were interrupted and count no crash. */
+}
+
+/**
+ * Where hosts say that they go without giving back what they hold: their pages are left or reloaded, and what a page begins
+ * to store then may never be stored. What they held was interrupted and counts no crash.
+ */
+export interface Departures {
+  /** This host is gone. Synchronous: there is no later. */
+  leave(host: HostId): void
+  /** Those that have left and were not forgotten yet. */
   left(): HostId[]
-  /** Forgets them. */
-  forget(hosts: HostId[]): void
+  forget(hosts: readonly HostId[]): void
 }
 
 /**
@@ -225,15 +231,17 @@ export interface Backend {
   /** No queue: of all. */
   counts(queue?: string): Promise<Counts>
   /**
-   * Takes back what dead hosts hold: `'others'` means all but `me`, for who holds the lock; otherwise only those whose
-   * lease has run out. Each task counts a crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`.
-   * Resolves with the number of tasks taken back.
+   * Takes back what dead hosts hold: `'others'` means all but `me`, for who holds the lock; otherwise those in `left` and
+   * those whose lease has run out, or ends after `latest`: it is from before the clock was put back. Each task counts a
+   * crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. Resolves with the number of tasks taken back.
    */
   recover(options: {
     me: HostId
     dead: 'others' | 'expired'
     left: readonly HostId[]
     now: number
+    /** ms since the epoch. Default: no lease ends too late to be true. */
+    latest?: number
     maxCrashes: number
   }): Promise<number>
   /** One slice. Resolves with true if there is more to do. */
@@ -241,5 +249,9 @@ export interface Backend {
   close(): Promise<void>
   /** Absent: there are none, and leases alone say who holds what. */
   readonly locks?: Locks
+  /** Absent: a host that goes without a word counts as crashed. */
+  readonly departures?: Departures
+  /** Aborts with ClosedError when `close` is called: workers that wait for a role, or have it, end at once. Absent: they notice when they next use it. */
+  readonly closed?: AbortSignal
   readonly channel: Channel
 }

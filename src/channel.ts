@@ -9,7 +9,10 @@ export type Hint =
   | { type: 'added'; queues: string[] }
   /** Tasks ended: flat triples lane, from, to; and the batches whose counts moved. */
   | { type: 'ended'; intervals: number[]; batches: string[] }
-  /** Something else changed: running tasks were cancelled, a queue was paused, resumed, or a gate opened. */
+  /**
+   * Something else changed: running tasks were cancelled, a queue was paused, resumed, or a gate opened. `'missed'`: hints
+   * may have been lost while this page was away or stood still.
+   */
   | { type: 'changed'; change: string }
   /** A standby asks whether the host is alive. */
   | { type: 'ping'; from: HostId }

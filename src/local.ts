@@ -5,6 +5,7 @@ import type {
   BatchView,
   Change,
   Cursor,
+  Departures,
   Exchange,
   Exchanged,
   Locks,
@@ -45,6 +46,7 @@ export interface LocalOptions {
   storage: Storage
   channel: Channel
   locks?: Locks
+  departures?: Departures
   clock?: Clock
 }
 
@@ -62,27 +64,33 @@ interface Seen {
 export class LocalBackend implements Backend {
   readonly channel: Channel
   readonly locks?: Locks
+  readonly departures?: Departures
   readonly #storage: Storage
   readonly #clock: Clock
   readonly #cache = new BlockCache()
   /** Lanes and tails by queue and priority. */
   readonly #seen = new Map<string, Seen>()
   #origin = ''
-  #closed = false
+  readonly #closing = new AbortController()
   #generation = -1
   #ready: Promise<void> | undefined
   /** Appends of one page follow each other: two at once would guess the same tail. */
   #appending: Promise<unknown> = Promise.resolve()
 
-  constructor({ storage, channel, locks, clock = systemClock }: LocalOptions) {
+  constructor({ storage, channel, locks, departures, clock = systemClock }: LocalOptions) {
     this.#storage = storage
     this.#clock = clock
     this.channel = channel
     if (locks) this.locks = locks
+    if (departures) this.departures = departures
+  }
+
+  get closed(): AbortSignal {
+    return this.#closing.signal
   }
 
   async open(): Promise<void> {
-    if (this.#closed) throw new ClosedError('backend')
+    this.closed.throwIfAborted()
     await this.#storage.open()
     if (this.#generation === this.#storage.generation) return
     this.#ready ??= this.#readRoot().finally(() => {
@@ -271,7 +279,8 @@ export class LocalBackend implements Backend {
 
   /** For good: whoever still uses it gets ClosedError. */
   async close(): Promise<void> {
-    this.#closed = true
+    // Those that work with it end first, while they can still tell each other so.
+    this.#closing.abort(new ClosedError('backend'))
     this.channel.close()
     await this.#storage.close()
   }

@@ -4,9 +4,9 @@ import { checkKnown, checkNumber } from './checks.js'
 import type { Clock } from './clock.js'
 import { InvalidOptionError } from './errors.js'
 import type { Executor, WorkerView } from './executor.js'
-import { pageOnline, pageVisible } from './host/page.js'
 import { Life, type WorkerRole } from './host/role.js'
 import { type Bounds, freshTally, type HostParts, type HostSettings, type Tally } from './host/settings.js'
+import { pageOnline, pageVisible } from './page.js'
 
 export type { WorkerRole } from './host/role.js'
 

@@ -159,48 +159,6 @@ describe('locks and marks across tabs', () => {
     await commands.crashTab(tab)
     expect(await next).toBe(true)
   })
-
-  it('tell which hosts left by a reload or a closed tab, and which did not: crashed or stopped', async () => {
-    const name = crypto.randomUUID()
-    const locks = webLocks(name)
-    const [reloaded, closed, crashed, stopped] = [
-      await commands.openTab('/package.json'),
-      await commands.openTab('/package.json'),
-      await commands.openTab('/package.json'),
-      await commands.openTab('/package.json'),
-    ]
-    await commands.evalTab(reloaded, inTab(name, `locks.leaving('reloaded')`))
-    await commands.evalTab(closed, inTab(name, `locks.leaving('closed')`))
-    await commands.evalTab(crashed, inTab(name, `locks.leaving('crashed')`))
-    await commands.evalTab(stopped, inTab(name, `locks.leaving('stopped')()`))
-    expect(locks?.left()).toEqual([])
-    await commands.reloadTab(reloaded)
-    await commands.closeTab(closed)
-    await commands.crashTab(crashed)
-    await commands.reloadTab(stopped)
-    await expect.poll(() => locks?.left().sort()).toEqual(['closed', 'reloaded'])
-    expect(webLocks(`${name}:other`)?.left()).toEqual([])
-    locks?.forget(['closed', 'unknown'])
-    expect(locks?.left()).toEqual(['reloaded'])
-    locks?.forget(['reloaded'])
-    expect(Object.keys(localStorage).filter((key) => key.includes(name))).toEqual([])
-    await commands.closeTab(reloaded)
-    await commands.closeTab(stopped)
-  })
-
-  it('take a leave back when the page comes back from the back/forward cache', () => {
-    const locks = webLocks(crypto.randomUUID())
-    const stay = locks?.leaving('a')
-    window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))
-    expect(locks?.left()).toEqual(['a'])
-    window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
-    expect(locks?.left()).toEqual([])
-    // Ended on the way out, as by a worker that stops on pagehide: the mark stays.
-    window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: false }))
-    stay?.()
-    expect(locks?.left()).toEqual(['a'])
-    locks?.forget(['a'])
-  })
 })
 
 /** The next answers to commits are lost on the way: the transaction is complete, and its page hears of an abort. */

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest'
-import type { Locks } from '../src/backend.js'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { Departures, Locks } from '../src/backend.js'
+import { pageDepartures } from '../src/indexeddb/departures.js'
 import { webLocks } from '../src/indexeddb/locks.js'
-import { memoryLocks } from '../src/memory/locks.js'
+import { memoryDepartures, memoryLocks } from '../src/memory/locks.js'
 
 /** A promise that the test ends when it likes. */
 function latch() {
@@ -165,17 +166,32 @@ describe.each(kinds)('locks: $name', ({ make }) => {
   })
 })
 
-describe('memory locks: leaving', () => {
-  it('knows the hosts that were there when the page was left, until they are forgotten', () => {
-    const locks = memoryLocks()
-    const stay = locks.leaving('stopped')
-    locks.leaving('a')
-    locks.leaving('b')
-    stay()
-    expect(locks.left()).toEqual([])
-    locks.leave()
-    expect(locks.left()).toEqual(['a', 'b'])
-    locks.forget(['a', 'unknown'])
-    expect(locks.left()).toEqual(['b'])
+const places: { name: string; make: (name: string) => Departures }[] = [{ name: 'memory', make: memoryDepartures }]
+if (typeof window !== 'undefined') places.push({ name: 'page', make: pageDepartures })
+
+describe.each(places)('departures: $name', ({ name: kind, make }) => {
+  it('are known until they are forgotten', () => {
+    const name = crypto.randomUUID()
+    const departures = make(name)
+    expect(departures.left()).toEqual([])
+    departures.leave('a')
+    departures.leave('b')
+    expect(departures.left().sort()).toEqual(['a', 'b'])
+    expect(make(`${name}:other`).left()).toEqual([])
+    if (kind === 'page') expect(make(name).left().sort()).toEqual(['a', 'b'])
+    departures.forget(['a', 'unknown'])
+    expect(departures.left()).toEqual(['b'])
+    departures.forget(['b'])
+    if (kind === 'page') expect(Object.keys(localStorage).filter((key) => key.includes(name))).toEqual([])
+  })
+
+  it.skipIf(kind === 'memory')('cost a crash, no more, where nothing can be noted', () => {
+    const refuse = vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
+      throw new DOMException('full', 'QuotaExceededError')
+    })
+    onTestFinished(() => refuse.mockRestore())
+    const departures = make(crypto.randomUUID())
+    departures.leave('a')
+    expect(departures.left()).toEqual([])
   })
 })

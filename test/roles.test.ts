@@ -67,28 +67,13 @@ describe('with a lock', () => {
     await w.add([{ do: 'hang' }])
     const dead = { host: 'dead', seq: 1, now: 0, until: Number.MAX_SAFE_INTEGER, settle: [], claim: { limit: 1 } }
     const [task] = (await w.backend.exchange(dead)).claimed
-    const back = w.locks?.leaving('dead')
-    w.locks?.leave()
-    back?.()
+    w.departures.leave('dead')
     const { worker, backend } = w.tab()
     await worker.start()
     await w.clock.advance(0)
     expect(await w.backend.get([String(task?.id)])).toMatchObject([{ crashes: 0, attempt: 1, state: 'running' }])
     expect(backend.recoveries[0]).toEqual({ dead: 'others', left: ['dead'] })
-    expect(w.locks?.left()).toEqual([])
-  })
-
-  test('a host is known to leave as long as it is one', async () => {
-    const w = world()
-    const { worker, backend } = w.tab()
-    await worker.start()
-    await w.clock.advance(10)
-    w.locks?.leave()
-    expect(w.locks?.left()).toEqual([backend.exchanges[0]?.host])
-    w.locks?.forget(w.locks.left())
-    await worker.stop()
-    w.locks?.leave()
-    expect(w.locks?.left()).toEqual([])
+    expect(w.departures.left()).toEqual([])
   })
 
   test('everyone is told of the roles', async () => {
@@ -247,26 +232,57 @@ describe('a frozen host', () => {
   })
 })
 
-test('a standby whose backend was closed does not take the silence for the host being frozen', async () => {
-  const w = world()
-  const [a, b] = await pair(w)
-  await w.clock.advance(5_000)
-  b.backend.deaf = true
-  b.backend.open = () => Promise.reject(new ClosedError('backend'))
-  await w.clock.advance(60_000)
-  expect(roles(a, b)).toEqual(['host', 'stopped'])
-  expect(b.errors).toEqual([expect.any(ClosedError)])
-})
+describe('a backend that is closed under it', () => {
+  test('ends a standby at once: it waits for no lock any more', async () => {
+    const w = world()
+    const [a, b] = await pair(w)
+    await w.clock.advance(5_000)
+    await b.backend.close()
+    await w.clock.advance(0)
+    expect(roles(a, b)).toEqual(['host', 'stopped'])
+    expect(b.errors).toEqual([expect.any(ClosedError)])
+    await a.worker.stop()
+    await w.clock.advance(60_000)
+    expect(roles(a, b)).toEqual(['stopped', 'stopped'])
+    expect(w.clock.timers).toBe(0)
+    await expect(b.worker.start()).rejects.toThrow(ClosedError)
+  })
 
-test('a standby whose backend was closed ends when it gets the lock', async () => {
-  const w = world()
-  const [a, b] = await pair(w)
-  b.page.visible = false
-  b.backend.faults.recover.push({ error: new ClosedError('backend') })
-  await a.worker.stop()
-  await w.clock.advance(60_000)
-  expect(roles(a, b)).toEqual(['stopped', 'stopped'])
-  expect(b.executor.isOpen).toBe(false)
+  test('ends a host at once, and what it held is charged nothing', async () => {
+    const w = world()
+    const [a, b] = await pair(w)
+    const [id] = await w.add([{ do: 'hang' }])
+    await w.clock.advance(10)
+    await a.backend.close()
+    await w.clock.advance(0)
+    expect(roles(a, b)).toEqual(['stopped', 'host'])
+    expect(a.executor.isOpen).toBe(false)
+    expect(a.errors).toEqual([expect.any(ClosedError)])
+    expect(await w.backend.get([String(id)])).toMatchObject([{ state: 'running', attempt: 1, crashes: 0 }])
+  })
+
+  test('is not taken for a frozen host, also if the backend does not tell that it was closed', async () => {
+    const w = world()
+    const [a, b] = await pair(w)
+    await w.clock.advance(5_000)
+    b.backend.deaf = true
+    b.backend.open = () => Promise.reject(new ClosedError('backend'))
+    await w.clock.advance(60_000)
+    expect(roles(a, b)).toEqual(['host', 'stopped'])
+    expect(b.errors).toEqual([expect.any(ClosedError)])
+  })
+
+  test('ends a worker that waits before it tries again', async () => {
+    const w = world()
+    const [a, b] = await pair(w)
+    b.executor.failOpens = 1
+    await a.worker.stop()
+    await w.clock.advance(0)
+    await b.backend.close()
+    await w.clock.advance(0)
+    expect(roles(b)).toEqual(['stopped'])
+    expect(w.clock.timers).toBe(0)
+  })
 })
 
 describe('handing over', () => {
@@ -477,7 +493,13 @@ describe.skipIf(typeof document !== 'undefined')('the page', () => {
       expect(executor.began).toHaveLength(i + 1)
     }
     await worker.stop()
-    expect([...listeners.values()]).toEqual([0, 0, 0, 0])
+    expect(Object.fromEntries(listeners)).toEqual({
+      visibilitychange: 0,
+      resume: 0,
+      pageshow: 0,
+      online: 0,
+      pagehide: 0,
+    })
   })
 })
 

@@ -10,7 +10,10 @@ export type QueueEvent =
   | { type: 'added'; queues: string[] }
   /** So many tasks ended, some of them of these batches. */
   | { type: 'ended'; count: number; batches: string[] }
-  /** Something else happened, for example `'cancel'`, `'retry'`, `'clear'`, `'pause'` or `'resume'`. */
+  /**
+   * Something else happened, for example `'cancel'`, `'retry'`, `'clear'`, `'pause'` or `'resume'`. `'missed'`: this page was
+   * in the back/forward cache or frozen, and events may have been lost.
+   */
   | { type: 'changed'; change: string }
   /** A worker began or ended its role. */
   | { type: 'role'; host: HostId; role: 'host' | 'standby' | 'stopped' }

@@ -22,8 +22,10 @@ interface Waiter {
   fail(reason: unknown): void
 }
 
-/** Changes that may end any number of tasks, without naming them. */
-const unnamed = { clear: true, 'cancel-batch': true } satisfies Partial<Record<Change['type'], true>>
+/** Changes that may end any number of tasks, without naming them; and hints that were lost. */
+const unnamed = { clear: true, 'cancel-batch': true, missed: true } satisfies Partial<
+  Record<Change['type'] | 'missed', true>
+>
 
 /** In one poll, so many of those waited for are looked at, and of so many it is asked whether they still exist. */
 const POLLED = 512

@@ -63,13 +63,13 @@ export class Chores {
   /** Voids dead hosts and takes back what they held. Resolves to true if there was something. */
   async recover(): Promise<boolean> {
     const { backend, clock, settings } = this.#parts
-    const { locks } = backend
-    const left = locks?.left() ?? []
+    const { locks, departures } = backend
+    const left = departures?.left() ?? []
     // Who holds the lock is the only host; where there are no locks, time alone tells.
     const dead = locks ? 'others' : 'expired'
     const { maxCrashes } = settings
     const recovered = await backend.recover({ me: this.#host, dead, left, now: clock.now(), maxCrashes })
-    if (left.length > 0) locks?.forget(left)
+    if (left.length > 0) departures?.forget(left)
     return recovered > 0
   }
 

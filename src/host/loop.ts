@@ -20,9 +20,9 @@ const NEVER = Number.POSITIVE_INFINITY
 
 /**
  * `left`: everything was given back; `fenced`: this host was voided, or its lock was stolen; `closed`: the storage is closed
- * for good.
+ * for good; `dropped`: it was told to let go of everything as it is.
  */
-export type LoopEnd = 'left' | 'fenced' | 'closed'
+export type LoopEnd = 'left' | 'fenced' | 'closed' | 'dropped'
 
 /** Something to do now, or how long to wait, in ms. */
 type Next = (() => Promise<void>) | number
@@ -79,6 +79,11 @@ export class Loop {
     this.#closing = { abortAt, giveUpAt: abortAt + LEAVE }
     this.#work.close()
     this.#bell.ring()
+  }
+
+  /** Ends at once and records nothing more: the page is left, or the storage was closed. */
+  drop(end: 'dropped' | 'closed'): void {
+    this.#finish(end)
   }
 
   look(): void {

@@ -1,10 +1,11 @@
+import { onAbort } from '../abort.js'
 import type { Locks } from '../backend.js'
 import type { Hint } from '../channel.js'
 import { sleep } from '../clock.js'
 import { ClosedError } from '../errors.js'
+import { onPageEvents, onPageLeft } from '../page.js'
 import type { HostId } from '../task.js'
 import { Backoff } from './backoff.js'
-import { onPageEvents } from './page.js'
 import { type Bounds, freshTally, type HostParts, type Tally } from './settings.js'
 import { HostWatch } from './standby.js'
 import { newHostId, Tenure, type TenureEnd } from './tenure.js'
@@ -36,6 +37,10 @@ export class Life {
   /** Names of this worker's handlers, once they are known. */
   #names: readonly string[] | undefined
   #learning: Promise<void> | undefined
+  /** Aborts when the page is back; undefined: it is there. */
+  #away: AbortController | undefined
+  /** Calls off the request for the lock. */
+  #giveUp = () => {}
   #warned = false
 
   constructor(parts: HostParts, changed: (role: WorkerRole) => void, bounds?: Bounds) {
@@ -62,7 +67,10 @@ export class Life {
       if (this.#stopped) return
       ways.push(backend.channel.listen((hint) => this.#hear(hint)))
       ways.push(onPageEvents(() => this.#look()))
+      const leave = () => this.#leave()
+      ways.push(onPageLeft(leave, () => this.#away?.abort()))
       await backend.open()
+      ways.push(onAbort([backend.closed], (error) => this.#close(error)))
       await this.#rounds()
     } catch (error) {
       if (this.#settleKnown) this.#settleKnown.reject(error)
@@ -80,6 +88,38 @@ export class Life {
     this.#tenure?.stop(grace)
   }
 
+  /**
+   * The page is left, and may come back as it is. Everything is let go before this returns, or in the microtasks after it:
+   * nobody can wait for a page that stands still in the back/forward cache.
+   */
+  #leave(): void {
+    if (this.#away) return
+    const away = new AbortController()
+    this.#away = away
+    away.signal.addEventListener('abort', () => {
+      this.#away = undefined
+    })
+    this.#tenure?.drop('dropped')
+    this.#giveUp()
+    if (this.#learning) void this.#parts.settings.executor.close().catch(this.#parts.settings.onError)
+  }
+
+  /** Resolves when the page is there. */
+  async #present(): Promise<void> {
+    const signals = [this.#away?.signal, this.#stopping.signal]
+    if (this.#away) await new Promise<void>((resolve) => onAbort(signals, () => resolve()))
+  }
+
+  /** The backend was closed under this worker: there is nothing left to do. */
+  #close(error: unknown): void {
+    if (this.#stopped) return
+    if (this.#settleKnown) this.#settleKnown.reject(error)
+    else this.#parts.settings.onError(error)
+    this.#settleKnown = undefined
+    this.#tenure?.drop('closed')
+    this.#stopping.abort()
+  }
+
   get #stopped(): boolean {
     return this.#stopping.signal.aborted
   }
@@ -91,6 +131,7 @@ export class Life {
       if (this.#bounds || this.#outcome === 'closed' || this.#stopped) return
       const pause = this.#outcome === 'failed' || (this.#outcome === 'fenced' && !backend.locks)
       this.#become('standby')
+      await this.#present()
       if (pause) await sleep(clock, this.#backoff.next(), this.#stopping.signal)
     }
   }
@@ -115,6 +156,7 @@ export class Life {
     let request = new AbortController()
     let steal = false
     const giveUp = () => request.abort()
+    this.#giveUp = giveUp
     const watch = new HostWatch(this.#parts, this.#me, {
       silent: () => {
         steal = true
@@ -133,7 +175,7 @@ export class Life {
     this.#watch = watch
     this.#stopping.signal.addEventListener('abort', giveUp)
     try {
-      while (!this.#stopped && !this.#outcome) {
+      while (!this.#stopped && !this.#outcome && !this.#away) {
         request = new AbortController()
         const how = steal ? { steal } : { signal: request.signal }
         await locks.hold(how, (lost) => {
@@ -144,6 +186,7 @@ export class Life {
     } finally {
       watch.end()
       this.#watch = undefined
+      this.#giveUp = () => {}
       this.#stopping.signal.removeEventListener('abort', giveUp)
     }
   }
@@ -152,7 +195,7 @@ export class Life {
   async #hold(lost: AbortSignal): Promise<void> {
     await this.#learning
     this.#outcome = 'left'
-    if (this.#stopped) return
+    if (this.#stopped || this.#away) return
     const tenure = new Tenure(
       this.#parts,
       this.#me,
@@ -193,6 +236,7 @@ export class Life {
     try {
       this.#names = Object.keys(await executor.open(() => {}))
     } catch (error) {
+      if (this.#away) return // it was ended from here: asked again, it will tell
       this.#names = []
       onError(error)
     }

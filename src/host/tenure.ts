@@ -38,6 +38,7 @@ export class Tenure {
   #loop: Loop | undefined
   #since = Number.POSITIVE_INFINITY
   #handingOver = false
+  #dropped: 'dropped' | 'closed' | undefined
 
   constructor(
     parts: HostParts,
@@ -62,12 +63,11 @@ export class Tenure {
 
   /** Rejects if it cannot begin: the executor does not open, or the storage fails. */
   async run(lost: AbortSignal): Promise<TenureEnd> {
-    const { backend, clock, settings } = this.#parts
-    const stay = backend.locks?.leaving(this.host)
+    const { clock, settings } = this.#parts
     living.add(this.host)
     try {
       const table = await this.#begin(lost)
-      if (!table) return lost.aborted ? 'fenced' : 'left'
+      if (!table) return this.#dropped ?? (lost.aborted ? 'fenced' : 'left')
       const limit = this.#bounds?.limit ?? Number.POSITIVE_INFINITY
       this.#work = new Work(this.#parts, this.host, table, this.#chores.parked, limit)
       this.#loop = new Loop(this.#parts, this.#work, this.#chores, this.#bounds)
@@ -78,7 +78,6 @@ export class Tenure {
     } finally {
       living.delete(this.host)
       await settings.executor.close().catch(settings.onError)
-      stay?.()
     }
   }
 
@@ -104,6 +103,14 @@ export class Tenure {
     this.#handingOver = false
     this.#stopping.abort()
     this.#loop?.close(grace)
+  }
+
+  /** Lets go of everything at once, without a word to the storage; what it held runs elsewhere, and nothing is charged for it. */
+  drop(end: 'dropped' | 'closed'): void {
+    this.#dropped = end
+    this.#parts.backend.departures?.leave(this.host)
+    this.#stopping.abort()
+    this.#loop?.drop(end)
   }
 
   hear(hint: Hint): void {

@@ -1,21 +1,59 @@
 import { type Channel, type Hint, localChannel } from '../channel.js'
+import { onPageLeft } from '../page.js'
+
+/** Said to this page alone: it was away or stood still, and whatever was said meanwhile may have been lost. */
+const missed: Hint = { type: 'changed', change: 'missed' }
 
 /**
  * Carries hints to all tabs and workers that use the database of this name. Where there is no BroadcastChannel: within this
  * one. Opened by the first use, so that a page rendered on a server may make one.
+ *
+ * It is shut while the page is away: a message that reaches a page in the back/forward cache would drop it from there.
  */
 export function broadcastChannel(name: string): Channel {
   const local = localChannel()
   let others: BroadcastChannel | undefined
+  let stopListening: (() => void) | undefined
+  let away = false
   let closed = false
 
-  const open = () => {
-    if (others || closed || typeof BroadcastChannel === 'undefined') return
-    others = new BroadcastChannel(`sitq:${name}`)
+  const connect = () => {
+    const channel = new BroadcastChannel(`sitq:${name}`)
     // In Node a channel keeps the process alive; nothing should live on for hints.
-    if ('unref' in others && typeof others.unref === 'function') others.unref()
+    if ('unref' in channel && typeof channel.unref === 'function') channel.unref()
+    return channel
+  }
+  const open = () => {
+    if (closed || typeof BroadcastChannel === 'undefined') return
+    stopListening ??= onPage()
+    if (others || away) return
+    others = connect()
     others.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (isHint(data)) local.post(data)
+    }
+  }
+  const disconnect = () => {
+    others?.close()
+    others = undefined
+  }
+  const onPage = () => {
+    const leave = () => {
+      away = true
+      disconnect()
+    }
+    const back = () => {
+      if (!away) return
+      away = false
+      open()
+      local.post(missed)
+    }
+    const thawed = () => local.post(missed)
+    const stop = onPageLeft(leave, back)
+    if (typeof document === 'undefined') return stop
+    document.addEventListener('resume', thawed)
+    return () => {
+      stop()
+      document.removeEventListener('resume', thawed)
     }
   }
 
@@ -25,7 +63,10 @@ export function broadcastChannel(name: string): Channel {
       open()
       // BroadcastChannel does not deliver to the object that posts.
       local.post(hint)
-      others?.postMessage(hint)
+      // Last words of a page that is left.
+      const channel = others ?? (away ? connect() : undefined)
+      channel?.postMessage(hint)
+      if (channel !== others) channel?.close()
     },
     listen(hear) {
       open()
@@ -33,7 +74,8 @@ export function broadcastChannel(name: string): Channel {
     },
     close() {
       closed = true
-      others?.close()
+      stopListening?.()
+      disconnect()
       local.close()
     },
   }

@@ -1,7 +1,9 @@
 import { checkDurability, checkKnown, checkText } from '../checks.js'
 import type { Clock } from '../clock.js'
 import { LocalBackend } from '../local.js'
+import { onPageLeft } from '../page.js'
 import { broadcastChannel } from './channel.js'
+import { pageDepartures } from './departures.js'
 import { webLocks } from './locks.js'
 import { IndexedDBStorage } from './storage.js'
 
@@ -22,6 +24,7 @@ export interface IndexedDBBackendOptions {
 export class IndexedDBBackend extends LocalBackend {
   readonly name: string
   readonly #storage: IndexedDBStorage
+  #stopListening: (() => void) | undefined
 
   /** Throws InvalidOptionError. */
   constructor(options: IndexedDBBackendOptions) {
@@ -36,9 +39,23 @@ export class IndexedDBBackend extends LocalBackend {
       ...(durability ? { durability } : {}),
     })
     const locks = webLocks(name)
-    super({ storage, channel, ...(locks ? { locks } : {}), ...(clock ? { clock } : {}) })
+    const departures = pageDepartures(name)
+    super({ storage, channel, departures, ...(locks ? { locks } : {}), ...(clock ? { clock } : {}) })
     this.name = name
     this.#storage = storage
+  }
+
+  override async open(): Promise<void> {
+    await super.open()
+    // Nothing is kept open in a page that is left: there it could block an upgrade, or drop the page from the back/forward
+    // cache. What the page does when it is back opens it again.
+    const close = () => void this.#storage.close()
+    if (!this.closed.aborted) this.#stopListening ??= onPageLeft(close)
+  }
+
+  override async close(): Promise<void> {
+    this.#stopListening?.()
+    await super.close()
   }
 
   /** Closes and deletes the database with everything in it. Other tabs' connections close themselves. */
@@ -46,6 +63,6 @@ export class IndexedDBBackend extends LocalBackend {
     await this.close()
     await this.#storage.destroy()
     // Hosts of a database that is no more: nobody would ever ask for their marks again.
-    this.locks?.forget(this.locks.left())
+    this.departures?.forget(this.departures.left())
   }
 }

@@ -9,8 +9,6 @@ import type { Locks } from '../backend.js'
 export function webLocks(name: string): Locks | undefined {
   const manager = managerHere()
   if (!manager) return undefined
-  const prefix = `sitq:${name}:left:`
-
   return {
     async hold({ signal, ifAvailable, steal }, held) {
       if (signal?.aborted) return false
@@ -37,54 +35,10 @@ export function webLocks(name: string): Locks | undefined {
       await work.done
       return work.done !== undefined
     },
-
-    leaving(host) {
-      const marks = marksHere()
-      // In a Web Worker nothing tells of the end of the page.
-      if (!marks || typeof window === 'undefined') return () => {}
-      // Synchronous, unlike all of IndexedDB: what a page begins to store while it is left may never be stored.
-      const leave = () => attempt(() => marks.setItem(prefix + host, ''))
-      // It comes back from the back/forward cache, its tasks with it.
-      const back = () => attempt(() => marks.removeItem(prefix + host))
-      window.addEventListener('pagehide', leave)
-      window.addEventListener('pageshow', back)
-      return () => {
-        window.removeEventListener('pagehide', leave)
-        window.removeEventListener('pageshow', back)
-      }
-    },
-
-    left() {
-      const marks = marksHere()
-      const keys: string[] = []
-      for (let i = 0; marks && i < marks.length; i++) keys.push(marks.key(i) ?? '')
-      return keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length))
-    },
-
-    forget(hosts) {
-      const marks = marksHere()
-      for (const host of hosts) marks?.removeItem(prefix + host)
-    },
   }
 }
 
 function managerHere(): LockManager | undefined {
   if (typeof navigator === 'undefined' || globalThis.isSecureContext === false) return undefined
   return navigator.locks
-}
-
-/** undefined in Web Workers, and where site data is blocked: there the getter throws. */
-function marksHere(): globalThis.Storage | undefined {
-  try {
-    return typeof window === 'undefined' ? undefined : window.localStorage
-  } catch {
-    return undefined
-  }
-}
-
-/** A full localStorage, or one that was taken away: the tasks will count a crash, no more. */
-function attempt(write: () => void): void {
-  try {
-    write()
-  } catch {}
 }

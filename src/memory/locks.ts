@@ -1,17 +1,10 @@
-import type { Locks } from '../backend.js'
+import type { Departures, Locks } from '../backend.js'
 import type { HostId } from '../task.js'
 
 /** A lock within one process, for the workers of one memory backend; it behaves as Web Locks do. */
-export interface MemoryLocks extends Locks {
-  /** For tests: the page is left. Hosts that said `leaving` are in `left()` from now on. */
-  leave(): void
-}
-
-export function memoryLocks(): MemoryLocks {
+export function memoryLocks(): Locks {
   /** First come, first served; each takes the lock when called. */
   const waiting: (() => void)[] = []
-  const leaving = new Set<HostId>()
-  const gone = new Set<HostId>()
   /** Whose signal tells that the lock was stolen. Changes hands at once, never in a later microtask: nobody else fits between. */
   let holder: AbortController | undefined
 
@@ -52,16 +45,17 @@ export function memoryLocks(): MemoryLocks {
       }
       return true
     },
-    leaving(host) {
-      leaving.add(host)
-      return () => leaving.delete(host)
-    },
+  }
+}
+
+/** Within one process. */
+export function memoryDepartures(): Departures {
+  const gone = new Set<HostId>()
+  return {
+    leave: (host) => void gone.add(host),
     left: () => [...gone],
     forget(hosts) {
       for (const host of hosts) gone.delete(host)
-    },
-    leave() {
-      for (const host of leaving) gone.add(host)
     },
   }
 }

@@ -49,13 +49,15 @@ export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number> {
 }
 
 /** A host is dead as a whole: in every queue, or in none. */
-function deadHosts(ledgers: readonly Ledger[], { me, dead, now }: RecoverOptions): HostId[] {
+function deadHosts(ledgers: readonly Ledger[], { me, dead, left, now, latest }: RecoverOptions): HostId[] {
   const until = new Map<HostId, number>()
   for (const ledger of ledgers) {
     for (const [host, entry] of Object.entries(ledger.hosts))
       until.set(host, Math.max(until.get(host) ?? 0, entry.until))
   }
-  return [...until].filter(([host, end]) => host !== me && (dead === 'others' || end < now)).map(([host]) => host)
+  const past = (end: number) => end < now || end > (latest ?? Number.POSITIVE_INFINITY)
+  const isDead = (host: HostId, end: number) => dead === 'others' || left.includes(host) || past(end)
+  return [...until].filter(([host, end]) => host !== me && isDead(host, end)).map(([host]) => host)
 }
 
 /** Extends a lease in every queue. Resolves to what the host holds; undefined: it was voided. */

@@ -4,6 +4,7 @@ import type {
   BatchChunk,
   Change,
   Cursor,
+  Departures,
   Exchange,
   Exchanged,
   Locks,
@@ -12,8 +13,9 @@ import type {
   Retention,
 } from '../../src/backend.js'
 import { type Channel, type Hint, localChannel } from '../../src/channel.js'
+import { ClosedError } from '../../src/errors.js'
 import { LocalBackend } from '../../src/local.js'
-import { type MemoryLocks, memoryLocks } from '../../src/memory/locks.js'
+import { memoryDepartures, memoryLocks } from '../../src/memory/locks.js'
 import { MemoryStorage } from '../../src/memory/storage.js'
 import type { Storage } from '../../src/storage.js'
 import type { HostId, TaskId } from '../../src/task.js'
@@ -46,9 +48,12 @@ export class TestBackend implements Backend {
   deaf = false
   readonly #inner: Backend
   readonly locks?: Locks
+  readonly departures?: Departures
+  readonly #closing = new AbortController()
 
   constructor(inner: Backend, locks: Locks | undefined) {
     this.#inner = inner
+    if (inner.departures) this.departures = inner.departures
     if (locks) this.locks = locks
     this.channel = {
       post: (hint) => this.deaf || inner.channel.post(hint),
@@ -85,14 +90,23 @@ export class TestBackend implements Backend {
     this.prunes++
     return this.moreToPrune.shift() ?? (await this.#inner.prune(retention))
   }
-  open = () => this.#inner.open()
+  async open(): Promise<void> {
+    this.closed.throwIfAborted()
+    await this.#inner.open()
+  }
   add = (tasks: readonly NewTask[], options: AddOptions) => this.#inner.add(tasks, options)
   change = (change: Change) => this.#inner.change(change)
   get = (ids: readonly TaskId[]) => this.#inner.get(ids)
   results = (ids: readonly TaskId[]) => this.#inner.results(ids)
   batch = (id: string) => this.#inner.batch(id)
   counts = (queue?: string) => this.#inner.counts(queue)
-  close = () => this.#inner.close()
+  get closed(): AbortSignal {
+    return this.#closing.signal
+  }
+  /** Of this tab alone: the others go on. */
+  async close(): Promise<void> {
+    this.#closing.abort(new ClosedError('backend'))
+  }
   read<K extends keyof Reads>(kind: K, query: Reads[K]['query'], cursor?: Cursor) {
     return this.#inner.read(kind, query, cursor)
   }
@@ -120,7 +134,8 @@ export class World {
   readonly clock = new ManualClock()
   readonly storage: Storage
   readonly channel = localChannel()
-  readonly locks: MemoryLocks | undefined
+  readonly locks: Locks | undefined
+  readonly departures = memoryDepartures()
   readonly backend: LocalBackend
   readonly hints: Hint[] = []
   readonly tabs: Tab[] = []
@@ -128,8 +143,8 @@ export class World {
   constructor({ storage = new MemoryStorage(), locks = true }: WorldOptions = {}) {
     this.storage = storage
     this.locks = locks ? memoryLocks() : undefined
-    const { clock, channel } = this
-    this.backend = new LocalBackend({ storage, channel, clock, ...(this.locks && { locks: this.locks }) })
+    const { clock, channel, departures } = this
+    this.backend = new LocalBackend({ storage, channel, clock, departures, ...(this.locks && { locks: this.locks }) })
     channel.listen((hint) => this.hints.push(hint))
   }
 

@@ -1,0 +1,37 @@
+/** What is known of the page around, where there is one. Nothing is touched before it is asked. */
+
+/** A page without a document (a worker, a server) is never hidden. */
+export const pageVisible = (): boolean => typeof document === 'undefined' || document.visibilityState === 'visible'
+
+/** False only where the platform says so: a hint. */
+export const pageOnline = (): boolean => typeof navigator === 'undefined' || navigator.onLine !== false
+
+type Way = [target: EventTarget, type: string, hear: () => void]
+
+/** Calls `look` when timers may have stood still or work may have become possible. Returns the way to stop. */
+export function onPageEvents(look: () => void): () => void {
+  const ways: Way[] = []
+  if (typeof document !== 'undefined') ways.push([document, 'visibilitychange', look], [document, 'resume', look])
+  if (typeof addEventListener === 'function') ways.push([globalThis, 'pageshow', look], [globalThis, 'online', look])
+  return listen(ways)
+}
+
+/**
+ * Calls `leave` when the page is left. It is closed or reloaded, or the back/forward cache keeps it, and drops it as soon as
+ * somebody waits for what it holds: so it must hold nothing when `leave` returns, and its microtasks. Calls `back` when it is
+ * shown again, and when it is shown for the first time. Returns the way to stop. Web Workers are told nothing.
+ */
+export function onPageLeft(leave: () => void, back: () => void = () => {}): () => void {
+  if (typeof document === 'undefined') return () => {}
+  return listen([
+    [globalThis, 'pagehide', leave],
+    [globalThis, 'pageshow', back],
+  ])
+}
+
+function listen(ways: readonly Way[]): () => void {
+  for (const [target, type, hear] of ways) target.addEventListener(type, hear)
+  return () => {
+    for (const [target, type, hear] of ways) target.removeEventListener(type, hear)
+  }
+}
