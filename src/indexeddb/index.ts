@@ -49,8 +49,8 @@ export class IndexedDBBackend extends LocalBackend {
     await super.open()
     // Nothing is kept open in a page that is left: there it could block an upgrade, or drop the page from the back/forward
     // cache. What the page does when it is back opens it again.
-    const close = () => void this.#storage.close()
-    if (!this.closed.aborted) this.#stopListening ??= onPageLeft(close)
+    const [leave, back] = [() => this.#storage.leave(), () => this.#storage.back()]
+    if (!this.closed.aborted) this.#stopListening ??= onPageLeft(leave, back)
   }
 
   override async close(): Promise<void> {

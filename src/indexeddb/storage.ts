@@ -50,6 +50,10 @@ export class IndexedDBStorage implements Storage {
   readonly #clock: Clock
   readonly #running = new Set<Promise<unknown>>()
   #generation = 0
+  /** Aborts when the page is left. */
+  #leaving = new AbortController()
+  /** While it is away: ends when it is back. */
+  #away: { back: Promise<void>; end(): void } | undefined
   #db: Database | undefined
   #opening: Promise<{ db: Database; replaced: boolean }> | undefined
   /** There was a connection and nobody here closed it. */
@@ -93,6 +97,28 @@ export class IndexedDBStorage implements Storage {
     this.#broken = false
   }
 
+  /**
+   * The page is left. In the back/forward cache a transaction that is not handed over whole would stand still, and others
+   * with it, until the browser drops the page: it is run again when the page is back.
+   */
+  leave(): void {
+    if (this.#away) return
+    let end = () => {}
+    const back = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    this.#away = { back, end }
+    this.#leaving.abort()
+    this.#leaving = new AbortController()
+    void this.close()
+  }
+
+  /** The page is shown again. */
+  back(): void {
+    this.#away?.end()
+    this.#away = undefined
+  }
+
   /** Deletes the database with all that is in it, unless a newer version of the app owns it. */
   async destroy(): Promise<void> {
     let unopened: unknown
@@ -115,9 +141,12 @@ export class IndexedDBStorage implements Storage {
     let unanswered = false
     for (let last = false; ; last = true) {
       let db: Database | undefined
+      // What is asked for while the page is left is begun at once: it may be the last that the page has to say.
+      if (last) await this.#away?.back
+      const { signal: leaving } = this.#leaving
       try {
         db = this.#db ?? (await this.#renewed())
-        return await drive(db, plan, options)
+        return await drive(db, plan, { ...options, leaving })
       } catch (error) {
         unanswered ||= error instanceof NoAnswerError
         const lost = db && isLost(error) ? db : undefined

@@ -18,8 +18,13 @@ export class RefusedError extends Error {
   override readonly name = 'RefusedError'
 }
 
+export interface DriveOptions extends RunOptions {
+  /** Aborts the transaction if not all of its writes were handed over; those that were are left to the browser. */
+  leaving: AbortSignal
+}
+
 /** Drives a plan in one transaction. Rejects with `KeyTakenError`, `NoAnswerError`, `RefusedError`, the platform's error or the plan's own. */
-export async function drive<T>(db: Database, plan: () => Plan<T>, options: RunOptions): Promise<T> {
+export async function drive<T>(db: Database, plan: () => Plan<T>, options: DriveOptions): Promise<T> {
   return options.write ? readAndWrite(db, plan, options) : readOnly(db, plan, options)
 }
 
@@ -32,8 +37,14 @@ async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores }: RunOpt
   return value
 }
 
-async function readAndWrite<T>(db: Database, plan: () => Plan<T>, { stores, durability }: RunOptions): Promise<T> {
+async function readAndWrite<T>(
+  db: Database,
+  plan: () => Plan<T>,
+  { stores, durability, leaving }: DriveOptions,
+): Promise<T> {
   const tx = db.transaction([...stores], 'readwrite', durability ? { durability } : {})
+  const leave = () => abort(tx)
+  leaving.addEventListener('abort', leave)
   tx.done.catch(() => {})
   const requests: Promise<unknown>[] = [tx.done]
   let end: { writes: readonly Write[]; value: T }
@@ -47,6 +58,8 @@ async function readAndWrite<T>(db: Database, plan: () => Plan<T>, { stores, dura
     abort(tx)
     await Promise.allSettled(requests)
     throw error
+  } finally {
+    leaving.removeEventListener('abort', leave)
   }
   const refused = (await Promise.allSettled(requests)).flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
   if (refused.length > 0) throw reasonOf(refused, tx)
