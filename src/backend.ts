@@ -1,4 +1,4 @@
-import type { Channel } from './channel.js'
+import type { Channel, StorageNotice } from './channel.js'
 import type { PartMark, Stage } from './plan/records.js'
 import type {
   Counts,
@@ -194,6 +194,8 @@ export interface Locks {
   ): Promise<boolean>
   /** From now on, should the page be left or reloaded, this host will be known to have left. Returns the way to end that. */
   leaving(host: HostId): () => void
+  /** This host has left, for a reason that is none of its tasks': what it held counts no crash. */
+  retire(host: HostId): void
   /** The hosts whose pages were left or reloaded: their tasks were interrupted and count no crash. */
   left(): HostId[]
   /** Forgets them. */
@@ -241,5 +243,9 @@ export interface Backend {
   close(): Promise<void>
   /** Absent: there are none, and leases alone say who holds what. */
   readonly locks?: Locks
+  /** False: what is stored ends with this page or process. */
+  readonly durable?: boolean
+  /** What has befallen the storage since this backend was made, for those who subscribe later: events that are told once. */
+  readonly notices?: readonly StorageNotice[]
   readonly channel: Channel
 }

@@ -1,7 +1,7 @@
 import type { Locks } from '../backend.js'
 import type { Hint } from '../channel.js'
 import { sleep } from '../clock.js'
-import { ClosedError } from '../errors.js'
+import { ClosedError, StorageError } from '../errors.js'
 import type { HostId } from '../task.js'
 import { Backoff } from './backoff.js'
 import { onPageEvents } from './page.js'
@@ -88,7 +88,7 @@ export class Life {
     const { backend, clock } = this.#parts
     for (let first = true; !this.#stopped; first = false) {
       await this.#round(first)
-      if (this.#bounds || this.#outcome === 'closed' || this.#stopped) return
+      if (this.#bounds || isFinal(this.#outcome) || this.#stopped) return
       const pause = this.#outcome === 'failed' || (this.#outcome === 'fenced' && !backend.locks)
       this.#become('standby')
       if (pause) await sleep(clock, this.#backoff.next(), this.#stopping.signal)
@@ -105,7 +105,7 @@ export class Life {
     } catch (error) {
       // Nobody waits for start() any more: it tries again.
       if (this.#settleKnown) throw error
-      this.#outcome = error instanceof ClosedError ? 'closed' : 'failed'
+      this.#outcome = outcomeOf(error)
       this.#parts.settings.onError(error)
     }
   }
@@ -121,7 +121,7 @@ export class Life {
         giveUp()
       },
       closed: (error) => {
-        this.#outcome = 'closed'
+        this.#outcome = outcomeOf(error)
         this.#parts.settings.onError(error)
         giveUp()
       },
@@ -231,3 +231,12 @@ export class Life {
     this.#parts.backend.channel.post({ type: 'role', from: this.#me, role })
   }
 }
+
+/** What an error that ended a round means for the next. */
+function outcomeOf(error: unknown): 'closed' | 'outdated' | 'failed' {
+  if (error instanceof ClosedError) return 'closed'
+  return error instanceof StorageError && error.code === 'newer-version' ? 'outdated' : 'failed'
+}
+
+/** There is no next round. */
+const isFinal = (outcome: TenureEnd | 'failed' | undefined) => outcome === 'closed' || outcome === 'outdated'

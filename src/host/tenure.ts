@@ -74,6 +74,8 @@ export class Tenure {
       this.#since = clock.monotonic()
       this.#on.began(Object.keys(table))
       const end = await this.#loop.run(lost)
+      // It can give nothing back any more, and none of its tasks is to blame.
+      if (end === 'outdated') backend.locks?.retire(this.host)
       return end === 'left' && this.#handingOver ? 'handed-over' : end
     } finally {
       living.delete(this.host)

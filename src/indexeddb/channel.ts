@@ -1,16 +1,26 @@
 import { type Channel, type Hint, localChannel } from '../channel.js'
 
+/** A channel that can be cut off from the other tabs: from then on it carries hints within this page alone. */
+export interface TabChannel extends Channel {
+  /** Tells this page alone. */
+  postHere(hint: Hint): void
+  /** Tells the other tabs alone. */
+  postThere(hint: Hint): void
+  isolate(): void
+}
+
 /**
  * Carries hints to all tabs and workers that use the database of this name. Where there is no BroadcastChannel: within this
  * one. Opened by the first use, so that a page rendered on a server may make one.
  */
-export function broadcastChannel(name: string): Channel {
+export function broadcastChannel(name: string): TabChannel {
   const local = localChannel()
   let others: BroadcastChannel | undefined
   let closed = false
+  let alone = false
 
   const open = () => {
-    if (others || closed || typeof BroadcastChannel === 'undefined') return
+    if (others || closed || alone || typeof BroadcastChannel === 'undefined') return
     others = new BroadcastChannel(`sitq:${name}`)
     // In Node a channel keeps the process alive; nothing should live on for hints.
     if ('unref' in others && typeof others.unref === 'function') others.unref()
@@ -19,17 +29,30 @@ export function broadcastChannel(name: string): Channel {
     }
   }
 
+  const postHere = (hint: Hint) => {
+    if (!closed) local.post(hint)
+  }
+  const postThere = (hint: Hint) => {
+    open()
+    if (!closed) others?.postMessage(hint)
+  }
+
   return {
+    postHere,
+    postThere,
     post(hint) {
-      if (closed) return
-      open()
       // BroadcastChannel does not deliver to the object that posts.
-      local.post(hint)
-      others?.postMessage(hint)
+      postHere(hint)
+      postThere(hint)
     },
     listen(hear) {
       open()
       return local.listen(hear)
+    },
+    isolate() {
+      alone = true
+      others?.close()
+      others = undefined
     },
     close() {
       closed = true

@@ -1,11 +1,10 @@
 import { checkDurability, checkKnown, checkText } from '../checks.js'
 import type { Clock } from '../clock.js'
+import { InvalidOptionError } from '../errors.js'
 import { LocalBackend } from '../local.js'
-import { broadcastChannel } from './channel.js'
-import { webLocks } from './locks.js'
-import { IndexedDBStorage } from './storage.js'
+import { type Parts, partsOf } from './parts.js'
 
-export { estimate, persist } from './persistence.js'
+export { estimate, persist, persisted } from './persistence.js'
 
 export interface IndexedDBBackendOptions {
   /** The database's name. Pages of one origin that use the same name share its tasks. */
@@ -15,37 +14,41 @@ export interface IndexedDBBackendOptions {
    * crash of the page or the browser loses nothing, a power cut may. `'strict'`: on the disk.
    */
   durability?: 'relaxed' | 'strict'
+  /**
+   * `'memory'`: where IndexedDB can't be had (site data is blocked, its files are damaged, it can't be kept open), tasks live
+   * in this page's memory from then on until it is reloaded: `durable` is false, and an event says so. Tasks stored before stay
+   * in the database, unknown here, and go on after a reload or in another tab. Default: operations reject with StorageError.
+   */
+  fallback?: 'memory'
   clock?: Clock
 }
 
 /** Tasks in IndexedDB. Nothing is opened or touched before the first operation. */
 export class IndexedDBBackend extends LocalBackend {
   readonly name: string
-  readonly #storage: IndexedDBStorage
+  readonly #parts: Parts
 
   /** Throws InvalidOptionError. */
   constructor(options: IndexedDBBackendOptions) {
-    checkKnown('options', options, ['name', 'durability', 'clock'])
-    const { durability, clock } = options
+    checkKnown('options', options, ['name', 'durability', 'fallback', 'clock'])
+    const { durability, fallback, clock } = options
     const name = checkText('name', options.name)
     if (durability !== undefined) checkDurability(durability)
-    const channel = broadcastChannel(name)
-    const storage = new IndexedDBStorage({
-      name,
-      onEvent: (event) => channel.post({ type: 'storage', ...event }),
-      ...(durability ? { durability } : {}),
-    })
-    const locks = webLocks(name)
-    super({ storage, channel, ...(locks ? { locks } : {}), ...(clock ? { clock } : {}) })
+    if (fallback !== undefined && fallback !== 'memory') {
+      throw new InvalidOptionError('fallback', "fallback must be 'memory', or left out.")
+    }
+    const parts = partsOf({ name, ...(durability ? { durability } : {}), ...(fallback ? { fallback } : {}) })
+    super({ ...parts.local, ...(clock ? { clock } : {}) })
     this.name = name
-    this.#storage = storage
+    this.#parts = parts
   }
 
-  /** Closes and deletes the database with everything in it. Other tabs' connections close themselves. */
+  /**
+   * Closes and deletes the database with everything in it, unless a newer version of the app owns it. Other tabs' connections
+   * close themselves. Throws StorageError.
+   */
   async destroy(): Promise<void> {
     await this.close()
-    await this.#storage.destroy()
-    // Hosts of a database that is no more: nobody would ever ask for their marks again.
-    this.locks?.forget(this.locks.left())
+    await this.#parts.destroy()
   }
 }

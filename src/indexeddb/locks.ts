@@ -1,4 +1,5 @@
 import type { Locks } from '../backend.js'
+import { attempt, marksHere } from './marks.js'
 
 /**
  * The lock of one database, over Web Locks. undefined where there are none: outside of browsers, and in pages that are
@@ -54,6 +55,10 @@ export function webLocks(name: string): Locks | undefined {
       }
     },
 
+    retire(host) {
+      attempt(() => marksHere()?.setItem(prefix + host, ''))
+    },
+
     left() {
       const marks = marksHere()
       const keys: string[] = []
@@ -63,7 +68,7 @@ export function webLocks(name: string): Locks | undefined {
 
     forget(hosts) {
       const marks = marksHere()
-      for (const host of hosts) marks?.removeItem(prefix + host)
+      for (const host of hosts) attempt(() => marks?.removeItem(prefix + host))
     },
   }
 }
@@ -71,20 +76,4 @@ export function webLocks(name: string): Locks | undefined {
 function managerHere(): LockManager | undefined {
   if (typeof navigator === 'undefined' || globalThis.isSecureContext === false) return undefined
   return navigator.locks
-}
-
-/** undefined in Web Workers, and where site data is blocked: there the getter throws. */
-function marksHere(): globalThis.Storage | undefined {
-  try {
-    return typeof window === 'undefined' ? undefined : window.localStorage
-  } catch {
-    return undefined
-  }
-}
-
-/** A full localStorage, or one that was taken away: the tasks will count a crash, no more. */
-function attempt(write: () => void): void {
-  try {
-    write()
-  } catch {}
 }

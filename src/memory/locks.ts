@@ -56,6 +56,7 @@ export function memoryLocks(): MemoryLocks {
       leaving.add(host)
       return () => leaving.delete(host)
     },
+    retire: (host) => void gone.add(host),
     left: () => [...gone],
     forget(hosts) {
       for (const host of hosts) gone.delete(host)
