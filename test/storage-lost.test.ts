@@ -56,9 +56,14 @@ describe('a database that the browser deleted', () => {
     const name = database()
     const { queue } = page(name)
     let handles: IDBDatabase[] = []
+    let told = () => {}
+    const two = new Promise<void>((resolve) => {
+      told = resolve
+    })
     async function* inputs() {
       for (let i = 0; i < 30; i++) {
         if (i === 20) {
+          await two
           await loseDatabase(name, handles)
           // Somebody else meets the new one first, and the import would not notice.
           await queue.counts().catch(() => undefined)
@@ -68,7 +73,11 @@ describe('a database that the browser deleted', () => {
       }
     }
     handles = await handlesUsedBy(() => queue.counts())
-    const importing = queue.enqueueMany('echo', inputs(), { id: 'all', chunkSize: 10 })
+    const importing = queue.enqueueMany('echo', inputs(), {
+      id: 'all',
+      chunkSize: 10,
+      onProgress: ({ stored }) => stored === 20 && told(),
+    })
     await expect(importing).rejects.toMatchObject({ code: 'lost' })
     const batch = await queue.enqueueMany('echo', Array(30).keys(), { id: 'all', chunkSize: 10 })
     expect(await batch.progress()).toMatchObject({ total: 30, done: 0 })
