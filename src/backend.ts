@@ -1,4 +1,4 @@
-import type { Channel } from './channel.js'
+import type { Channel, StorageNotice } from './channel.js'
 import type { PartMark, Stage } from './plan/records.js'
 import type {
   Counts,
@@ -253,5 +253,9 @@ export interface Backend {
   readonly departures?: Departures
   /** Aborts with ClosedError when `close` is called: workers that wait for a role, or have it, end at once. Absent: they notice when they next use it. */
   readonly closed?: AbortSignal
+  /** False: what is stored ends with this page or process. */
+  readonly durable?: boolean
+  /** What has befallen the storage since this backend was made, for those who subscribe later: events that are told once. */
+  readonly notices?: readonly StorageNotice[]
   readonly channel: Channel
 }

@@ -22,8 +22,32 @@ export type Hint =
   | { type: 'wanted'; from: HostId; names: string[] }
   /** A host began or ended its role. */
   | { type: 'role'; from: HostId; role: 'host' | 'standby' | 'stopped' }
-  /** The storage was reopened, lost, or is out of space. */
-  | { type: 'storage'; event: 'reopened' | 'lost' | 'quota' | 'upgrade-blocked' | 'closed-by-upgrade'; message: string }
+  | StorageNotice
+
+/**
+ * Something happened to the storage. `message` says what, and what to do. All tabs hear of `'deleted'` and `'quota'`, the
+ * others of `'upgrade-blocked'`, and only the tab it befalls of everything else.
+ */
+export interface StorageNotice {
+  type: 'storage'
+  event: /** The connection broke, or another tab deletes the database. It is opened again. */
+    | 'lost'
+    /** The connection is back, of this database or of a new one. */
+    | 'reopened'
+    /** The browser has deleted the database by itself: all tasks are gone, and a new one is open. */
+    | 'deleted'
+    /** The database can't be had any more: from now on tasks are in memory, as the app chose. */
+    | 'memory'
+    /** The space that the browser grants is used up. Told every 10 s at most. */
+    | 'quota'
+    /** A tab with a newer version of the app took over the database: nothing works here until this tab is reloaded. */
+    | 'closed-by-upgrade'
+    /** Another tab waits for this one to be reloaded, to upgrade or delete the database. */
+    | 'upgrade-blocked'
+    /** This is the tab that waits: other tabs must be closed or reloaded. */
+    | 'blocked'
+  message: string
+}
 
 /** Carries hints to everyone who shares the database, the sender's own process included. */
 export interface Channel {

@@ -108,14 +108,17 @@ export class TimeoutError extends SitqError {
 }
 
 /**
- * The storage refused or broke. `cause` is the platform's error. With every code but `'lost'`, nothing was stored;
- * `'uncloneable'`: because of a value that it cannot store.
+ * The storage refused or broke. `cause` is the platform's error. With every code but `'lost'`, nothing was stored.
+ *
+ * `'unavailable'`: it can't be opened, or not be kept open. `'blocked'`: other tabs with an older version of the app must be
+ * reloaded first. `'newer-version'`: this tab must. `'quota'`: no space is left. `'lost'`: it broke in the middle of a commit,
+ * or was deleted; look before you repeat. `'uncloneable'`: a value cannot be stored. `'broken'`: it is not what it should be.
  */
 export class StorageError extends SitqError {
   override readonly name = 'StorageError'
 
   constructor(
-    code: 'unavailable' | 'quota' | 'lost' | 'newer-version' | 'uncloneable' | 'broken',
+    code: 'unavailable' | 'blocked' | 'quota' | 'lost' | 'newer-version' | 'uncloneable' | 'broken',
     message: string,
     options?: ErrorOptions,
   ) {

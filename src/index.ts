@@ -17,7 +17,7 @@ export type {
   Settlement,
 } from './backend.js'
 export { Batch, type BatchResult, type CollectOptions, type ResultsOptions } from './batch.js'
-export { type Channel, type Hint, localChannel } from './channel.js'
+export { type Channel, type Hint, localChannel, type StorageNotice } from './channel.js'
 export type { Inputs } from './client/chunks.js'
 export type { EnqueueManyOptions } from './client/enqueue-many.js'
 export type { QueueEvent } from './client/events.js'

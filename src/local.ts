@@ -14,9 +14,9 @@ import type {
   Reads,
   Retention,
 } from './backend.js'
-import type { Channel } from './channel.js'
+import type { Channel, StorageNotice } from './channel.js'
 import { type Clock, systemClock } from './clock.js'
-import { ClosedError } from './errors.js'
+import { ClosedError, StorageError } from './errors.js'
 import { type AppendValue, append, appendBlind, isPlain, type Tried } from './plan/append.js'
 import { BlockCache } from './plan/cache.js'
 import { change, type Ref } from './plan/change.js'
@@ -48,6 +48,12 @@ export interface LocalOptions {
   locks?: Locks
   departures?: Departures
   clock?: Clock
+  /** What the storage's contents must be of. Default: this version's. */
+  layout?: number
+  /** Told after every opening which database it is. */
+  opened?: (origin: string) => void
+  /** Grows as there are any. */
+  notices?: readonly StorageNotice[]
 }
 
 /** How long a tail that was seen is trusted, in ms, by the wall clock and by the one that never goes back. */
@@ -65,8 +71,12 @@ export class LocalBackend implements Backend {
   readonly channel: Channel
   readonly locks?: Locks
   readonly departures?: Departures
+  /** Events that are told once, for those who subscribe later. */
+  readonly notices: readonly StorageNotice[]
   readonly #storage: Storage
   readonly #clock: Clock
+  readonly #layout: number
+  readonly #opened: (origin: string) => void
   readonly #cache = new BlockCache()
   /** Lanes and tails by queue and priority. */
   readonly #seen = new Map<string, Seen>()
@@ -77,16 +87,25 @@ export class LocalBackend implements Backend {
   /** Appends of one page follow each other: two at once would guess the same tail. */
   #appending: Promise<unknown> = Promise.resolve()
 
-  constructor({ storage, channel, locks, departures, clock = systemClock }: LocalOptions) {
+  constructor(options: LocalOptions) {
+    const { storage, channel, locks, departures, clock = systemClock, layout = LAYOUT } = options
     this.#storage = storage
     this.#clock = clock
+    this.#layout = layout
+    this.#opened = options.opened ?? (() => {})
     this.channel = channel
+    this.notices = options.notices ?? []
     if (locks) this.locks = locks
     if (departures) this.departures = departures
   }
 
   get closed(): AbortSignal {
     return this.#closing.signal
+  }
+
+  /** False: what is stored ends with this page or process. */
+  get durable(): boolean {
+    return this.#storage.durable !== false
   }
 
   async open(): Promise<void> {
@@ -104,20 +123,26 @@ export class LocalBackend implements Backend {
     const generation = this.#storage.generation
     this.#cache.clear()
     this.#seen.clear()
-    const fresh = { layout: LAYOUT, origin: randomText(ORIGIN_LENGTH), nextLane: 0 }
+    const fresh = { layout: this.#layout, origin: randomText(ORIGIN_LENGTH), nextLane: 0 }
     const root = await this.#storage.run(() => rootPlan(fresh), { stores: ['ledger'], write: true })
+    // It is opened by version; this is for what someone has copied, or restored, past that.
+    if (root.layout > this.#layout) {
+      throw new StorageError('newer-version', 'The database belongs to a newer version of this app: reload the page.')
+    }
     this.#origin = root.origin
     this.#generation = generation
+    this.#opened(root.origin)
   }
 
   async #run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
-    await this.open()
-    try {
-      return await this.#storage.run(() => this.#current(plan), options)
-    } catch (error) {
-      if (!(error instanceof ReopenedError)) throw error
+    for (;;) {
       await this.open()
-      return this.#storage.run(plan, options)
+      try {
+        return await this.#storage.run(() => this.#current(plan), options)
+      } catch (error) {
+        // The storage does not reopen for ever: it is what ends this.
+        if (!(error instanceof ReopenedError)) throw error
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, Cursor, Page } from './backend.js'
 import { Batch } from './batch.js'
+import type { Hint } from './channel.js'
 import { checkAtLeast0, checkKnown, checkLimit, checkState, checkText, checkTime } from './checks.js'
 import type { Inputs } from './client/chunks.js'
 import { Client, register } from './client/client.js'
@@ -201,13 +202,23 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     return pageOf(listing, { ...page, items: page.items.map((view) => infoOf(view, now)) })
   }
 
-  /** Hears of what happens in the database, here and in other tabs, as hints. Returns the way to stop. */
+  /**
+   * Hears of what happens in the database, here and in other tabs, as hints. That the browser has deleted the database, or
+   * that tasks are in memory, is told to those who subscribe afterwards too. Returns the way to stop.
+   */
   subscribe(hear: (event: QueueEvent) => void): () => void {
     this.#client.check()
-    return this.#client.listen((hint) => {
+    const tell = (hint: Hint) => {
       const event = eventOf(hint)
       if (event) hear(event)
-    })
+    }
+    const stop = this.#client.listen(tell)
+    let stopped = false
+    for (const notice of this.backend.notices ?? []) queueMicrotask(() => stopped || tell(notice))
+    return () => {
+      stopped = true
+      stop()
+    }
   }
 
   /**

@@ -57,6 +57,8 @@ export interface Storage {
   open(): Promise<boolean>
   /** Counts the openings, the ones that healed a lost connection included: when it moves, what is remembered of the contents is void. */
   readonly generation: number
+  /** False: what is stored ends with this page or process. */
+  readonly durable?: boolean
   run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T>
   close(): Promise<void>
 }

@@ -238,7 +238,7 @@ describe('IndexedDB: other tabs', () => {
     await count()
     const stubborn = await opened(indexedDB.open(name, LAYOUT))
     const gone = storage.destroy()
-    await expect.poll(() => events).toEqual(['upgrade-blocked'])
+    await expect.poll(() => events).toEqual(['blocked'])
     stubborn.close()
     await gone
     expect(await storage.open()).toBe(true)

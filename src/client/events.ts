@@ -1,4 +1,4 @@
-import type { Hint } from '../channel.js'
+import type { Hint, StorageNotice } from '../channel.js'
 import type { HostId } from '../task.js'
 
 /**
@@ -17,8 +17,8 @@ export type QueueEvent =
   | { type: 'changed'; change: string }
   /** A worker began or ended its role. */
   | { type: 'role'; host: HostId; role: 'host' | 'standby' | 'stopped' }
-  /** The storage was reopened, lost, or is out of space. */
-  | { type: 'storage'; event: Extract<Hint, { type: 'storage' }>['event']; message: string }
+  /** Something happened to the storage that someone should know of. */
+  | StorageNotice
 
 /** The event a hint makes; undefined for what hosts have to say to each other. */
 export function eventOf(hint: Hint): QueueEvent | undefined {

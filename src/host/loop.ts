@@ -20,9 +20,10 @@ const NEVER = Number.POSITIVE_INFINITY
 
 /**
  * `left`: everything was given back; `fenced`: this host was voided, or its lock was stolen; `closed`: the storage is closed
- * for good; `dropped`: it was told to let go of everything as it is.
+ * for good; `outdated`: so it is, because a newer version of the app has it; `dropped`: it was told to let go of everything as
+ * it is.
  */
-export type LoopEnd = 'left' | 'fenced' | 'closed' | 'dropped'
+export type LoopEnd = 'left' | 'fenced' | 'closed' | 'outdated' | 'dropped'
 
 /** Something to do now, or how long to wait, in ms. */
 type Next = (() => Promise<void>) | number
@@ -94,6 +95,8 @@ export class Loop {
   hear(hint: Hint): void {
     this.#work.hear(hint)
     if (hint.type === 'changed' || hint.type === 'added') this.#bell.ring()
+    // Whatever befell the storage, the next look shows what it means for this host.
+    if (hint.type === 'storage') this.look()
   }
 
   report(report: Report): void {
@@ -222,7 +225,8 @@ export class Loop {
     if (this.#end) return
     this.#parts.settings.onError(error)
     const code = error instanceof StorageError || error instanceof ClosedError ? error.code : undefined
-    if (code === 'closed' || code === 'newer-version') this.#finish('closed')
+    if (code === 'closed') this.#finish('closed')
+    if (code === 'newer-version') this.#finish('outdated')
     if (code === 'quota') {
       // Nothing was committed. What has ended is recorded as soon as there is room; more work would only need more of it.
       this.#fullUntil = this.#now + FULL

@@ -2,7 +2,7 @@ import { onAbort } from '../abort.js'
 import type { Locks } from '../backend.js'
 import type { Hint } from '../channel.js'
 import { sleep } from '../clock.js'
-import { ClosedError } from '../errors.js'
+import { ClosedError, StorageError } from '../errors.js'
 import { onPageEvents, onPageLeft } from '../page.js'
 import type { HostId } from '../task.js'
 import { Backoff } from './backoff.js'
@@ -128,7 +128,7 @@ export class Life {
     const { backend, clock } = this.#parts
     for (let first = true; !this.#stopped; first = false) {
       await this.#round(first)
-      if (this.#bounds || this.#outcome === 'closed' || this.#stopped) return
+      if (this.#bounds || isFinal(this.#outcome) || this.#stopped) return
       const pause = this.#outcome === 'failed' || (this.#outcome === 'fenced' && !backend.locks)
       this.#become('standby')
       await this.#present()
@@ -146,7 +146,7 @@ export class Life {
     } catch (error) {
       // Nobody waits for start() any more: it tries again.
       if (this.#settleKnown) throw error
-      this.#outcome = error instanceof ClosedError ? 'closed' : 'failed'
+      this.#outcome = outcomeOf(error)
       this.#parts.settings.onError(error)
     }
   }
@@ -163,7 +163,7 @@ export class Life {
         giveUp()
       },
       closed: (error) => {
-        this.#outcome = 'closed'
+        this.#outcome = outcomeOf(error)
         this.#parts.settings.onError(error)
         giveUp()
       },
@@ -275,3 +275,12 @@ export class Life {
     this.#parts.backend.channel.post({ type: 'role', from: this.#me, role })
   }
 }
+
+/** What an error that ended a round means for the next. */
+function outcomeOf(error: unknown): 'closed' | 'outdated' | 'failed' {
+  if (error instanceof ClosedError) return 'closed'
+  return error instanceof StorageError && error.code === 'newer-version' ? 'outdated' : 'failed'
+}
+
+/** There is no next round. */
+const isFinal = (outcome: TenureEnd | 'failed' | undefined) => outcome === 'closed' || outcome === 'outdated'

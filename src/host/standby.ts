@@ -1,5 +1,5 @@
 import type { Hint } from '../channel.js'
-import { ClosedError } from '../errors.js'
+import { ClosedError, StorageError } from '../errors.js'
 import type { HostId } from '../task.js'
 import type { HostParts } from './settings.js'
 import { livesHere } from './tenure.js'
@@ -14,8 +14,8 @@ const PINGS = 8
 export interface WatchEvents {
   /** The host is frozen: its lock should be stolen. */
   silent(): void
-  /** The backend of this page was closed: nothing is heard here any more, and nothing can be done. */
-  closed(error: ClosedError): void
+  /** The backend of this page was closed, or a newer version of the app has the database: nothing can be done here. */
+  closed(error: ClosedError | StorageError): void
   /** The host had to park tasks of these handlers. */
   parked(names: readonly string[]): void
   /** Another standby asks for the role because it has these handlers. */
@@ -71,16 +71,25 @@ export class HostWatch {
   }
 
   async #silent(): Promise<void> {
+    if (await this.#usable()) this.#on.silent()
+  }
+
+  /** False, and said so, if this page's backend is of no use any more. */
+  async #usable(): Promise<boolean> {
     try {
       await this.#parts.backend.open()
     } catch (error) {
-      if (error instanceof ClosedError) return this.#on.closed(error)
+      if (error instanceof ClosedError || (error instanceof StorageError && error.code === 'newer-version')) {
+        this.#on.closed(error)
+        return false
+      }
     }
-    this.#on.silent()
+    return true
   }
 
   hear(hint: Hint): void {
     if (this.#ended) return
+    if (hint.type === 'storage' && hint.event === 'closed-by-upgrade') void this.#usable()
     if (hint.type === 'role' && hint.role === 'host') {
       this.#answered = false
       this.#unanswered = 0

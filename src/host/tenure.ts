@@ -1,5 +1,6 @@
 import { onAbort } from '../abort.js'
 import type { Hint } from '../channel.js'
+import { StorageError } from '../errors.js'
 import type { HandlerTable } from '../executor.js'
 import { randomText } from '../random.js'
 import type { HostId } from '../task.js'
@@ -63,7 +64,7 @@ export class Tenure {
 
   /** Rejects if it cannot begin: the executor does not open, or the storage fails. */
   async run(lost: AbortSignal): Promise<TenureEnd> {
-    const { clock, settings } = this.#parts
+    const { backend, clock, settings } = this.#parts
     living.add(this.host)
     try {
       const table = await this.#begin(lost)
@@ -74,6 +75,8 @@ export class Tenure {
       this.#since = clock.monotonic()
       this.#on.began(Object.keys(table))
       const end = await this.#loop.run(lost)
+      // The database is out of its reach: it can give nothing back any more, and none of its tasks is to blame.
+      if (end === 'outdated' || lost.reason instanceof StorageError) backend.departures?.leave(this.host)
       return end === 'left' && this.#handingOver ? 'handed-over' : end
     } finally {
       living.delete(this.host)

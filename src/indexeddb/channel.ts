@@ -4,18 +4,28 @@ import { onPageLeft } from '../page.js'
 /** Said to this page alone: it was away or stood still, and whatever was said meanwhile may have been lost. */
 const missed: Hint = { type: 'changed', change: 'missed' }
 
+/** A channel that can be cut off from the other tabs: from then on it carries hints within this page alone. */
+export interface TabChannel extends Channel {
+  /** Tells this page alone. */
+  postHere(hint: Hint): void
+  /** Tells the other tabs alone. */
+  postThere(hint: Hint): void
+  isolate(): void
+}
+
 /**
  * Carries hints to all tabs and workers that use the database of this name. Where there is no BroadcastChannel: within this
  * one. Opened by the first use, so that a page rendered on a server may make one.
  *
  * It is shut while the page is away: a message that reaches a page in the back/forward cache would drop it from there.
  */
-export function broadcastChannel(name: string): Channel {
+export function broadcastChannel(name: string): TabChannel {
   const local = localChannel()
   let others: BroadcastChannel | undefined
   let stopListening: (() => void) | undefined
   let away = false
   let closed = false
+  let alone = false
 
   const connect = () => {
     const channel = new BroadcastChannel(`sitq:${name}`)
@@ -24,7 +34,7 @@ export function broadcastChannel(name: string): Channel {
     return channel
   }
   const open = () => {
-    if (closed || typeof BroadcastChannel === 'undefined') return
+    if (closed || alone || typeof BroadcastChannel === 'undefined') return
     stopListening ??= onPage()
     if (others || away) return
     others = connect()
@@ -57,20 +67,33 @@ export function broadcastChannel(name: string): Channel {
     }
   }
 
+  const postHere = (hint: Hint) => {
+    if (!closed) local.post(hint)
+  }
+  const postThere = (hint: Hint) => {
+    if (closed || alone) return
+    open()
+    // Last words of a page that is left.
+    const channel = others ?? (away ? connect() : undefined)
+    channel?.postMessage(hint)
+    if (channel !== others) channel?.close()
+  }
+
   return {
+    postHere,
+    postThere,
     post(hint) {
-      if (closed) return
-      open()
       // BroadcastChannel does not deliver to the object that posts.
-      local.post(hint)
-      // Last words of a page that is left.
-      const channel = others ?? (away ? connect() : undefined)
-      channel?.postMessage(hint)
-      if (channel !== others) channel?.close()
+      postHere(hint)
+      postThere(hint)
     },
     listen(hear) {
       open()
       return local.listen(hear)
+    },
+    isolate() {
+      alone = true
+      disconnect()
     },
     close() {
       closed = true

@@ -1,8 +1,11 @@
 import { openDB } from 'idb'
 import type { Clock } from '../clock.js'
 import { StorageError } from '../errors.js'
-import { LAYOUT, stores } from '../plan/records.js'
-import type { Database, Schema } from './transaction.js'
+import type { Layout } from '../plan/migrations.js'
+import { stores } from '../plan/records.js'
+import { newerVersion } from './failures.js'
+import { migrate } from './migrate.js'
+import { abort, type Database, type Schema } from './transaction.js'
 
 /** Ms after which an opening that does not answer is tried again, once. */
 const PATIENCE = 5_000
@@ -13,56 +16,88 @@ export interface Connection {
   created: boolean
 }
 
+export interface ConnectOptions {
+  name: string
+  layout: Layout
+  clock: Clock
+  /** Another tab does not let the database be upgraded. */
+  blocked(): void
+}
+
 /**
- * One connection to the database, which is made if there is none. Rejects with `StorageError` if trying again cannot
- * help, else with the platform's error.
+ * One connection to the database, which is made if there is none and brought to the layout if it is of an older one. Rejects
+ * with `StorageError` if trying again cannot help, else with the platform's error.
  */
-export async function connect(name: string, clock: Clock, blocked: () => void): Promise<Connection> {
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const { name } = options
   if (typeof indexedDB === 'undefined') {
     throw new StorageError('unavailable', 'There is no IndexedDB here: use another backend, such as MemoryBackend.')
   }
+  let blocked = false
+  const told = {
+    ...options,
+    blocked() {
+      blocked = true
+      options.blocked()
+    },
+  }
   const connection =
-    (await patiently(open(name, blocked), clock)) ??
+    (await patiently(told)) ??
     // The first opening after Safari's start may never answer; asking for the list wakes it up.
     // https://bugs.webkit.org/show_bug.cgi?id=226547
-    (await wake().then(() => patiently(open(name, blocked), clock)))
+    (await wake().then(() => patiently(told)))
   if (!connection) {
     const seconds = (2 * PATIENCE) / 1_000
-    throw new StorageError(
-      'unavailable',
-      `The database "${name}" did not open within ${seconds} s: close or reload the app's other tabs, then try again.`,
-    )
+    const [code, why] = blocked ? (['blocked', 'is held by an older version of this app'] as const) : hangs(seconds)
+    throw new StorageError(code, `The database "${name}" ${why}: close or reload the app's other tabs, then try again.`)
   }
-  if (!stores.every((store) => connection.db.objectStoreNames.contains(store))) {
+  if (!isOurs(connection.db)) {
     connection.db.close()
-    throw new StorageError('broken', `The database "${name}" is not one of sitq's: choose another name.`)
+    throw foreign(name)
   }
   return connection
 }
 
-async function open(name: string, blocked: () => void): Promise<Connection> {
+const hangs = (seconds: number) => ['unavailable', `did not open within ${seconds} s`] as const
+const isOurs = (db: Database) => stores.every((store) => db.objectStoreNames.contains(store))
+const foreign = (name: string) =>
+  new StorageError('broken', `The database "${name}" is not one of sitq's: choose another name.`)
+
+/** `upgrading`: it takes its time from now on. */
+async function open({ name, layout, blocked }: ConnectOptions, upgrading: () => void): Promise<Connection> {
   let created = false
+  let failed: { error: unknown } | undefined
   try {
-    const db = await openDB<Schema>(name, LAYOUT, {
-      upgrade(database, before) {
+    const db = await openDB<Schema>(name, layout.version, {
+      upgrade(database, before, _, tx) {
+        upgrading()
+        tx.done.catch(() => {})
         created = before === 0
-        for (const store of stores) if (!database.objectStoreNames.contains(store)) database.createObjectStore(store)
+        if (created) for (const store of stores) database.createObjectStore(store)
+        else {
+          const done = isOurs(database) ? migrate(tx, layout, before) : Promise.reject(foreign(name))
+          done.catch((error: unknown) => {
+            failed = { error }
+            abort(tx)
+          })
+        }
       },
       blocked,
     })
     return { db, created }
   } catch (error) {
-    throw refusal(name, error)
+    throw refusal(name, failed ? failed.error : error)
   }
 }
 
 /** What trying again cannot help. */
 function refusal(name: string, error: unknown): unknown {
-  if (!(error instanceof DOMException)) return error
-  if (error.name === 'VersionError') {
-    const message = `The database "${name}" belongs to a newer version of this app: reload the page.`
-    return new StorageError('newer-version', message, { cause: error })
+  if (error instanceof StorageError) return error
+  if (!(error instanceof DOMException)) {
+    const message = `The database "${name}" could not be brought to this version's layout; nothing in it was changed.`
+    return new StorageError('broken', message, { cause: error })
   }
+  if (error.name === 'VersionError') return newerVersion(name, error)
   if (error.name === 'SecurityError') {
     const message = 'The browser does not let this page store anything (site data blocked, or a sandboxed frame).'
     return new StorageError('unavailable', message, { cause: error })
@@ -70,15 +105,18 @@ function refusal(name: string, error: unknown): unknown {
   return error
 }
 
-/** undefined if it takes too long. What opens later still is closed, or it would block upgrades for ever. */
-function patiently(opening: Promise<Connection>, clock: Clock): Promise<Connection | undefined> {
+/**
+ * undefined if it takes too long, other than by migrating. What opens later still is closed, or it would block upgrades for
+ * ever.
+ */
+function patiently(options: ConnectOptions): Promise<Connection | undefined> {
   return new Promise((resolve, reject) => {
     let late = false
-    const stop = clock.timer(PATIENCE, () => {
+    const stop = options.clock.timer(PATIENCE, () => {
       late = true
       resolve(undefined)
     })
-    opening.then(
+    open(options, stop).then(
       (connection) => {
         if (late) return connection.db.close()
         stop()

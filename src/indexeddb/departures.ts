@@ -1,4 +1,5 @@
 import type { Departures } from '../backend.js'
+import { attempt, marksHere } from './marks.js'
 
 /**
  * Departures from the pages that use the database of this name, noted in localStorage: it is synchronous, unlike all of
@@ -7,13 +8,8 @@ import type { Departures } from '../backend.js'
 export function pageDepartures(name: string): Departures {
   const prefix = `sitq:${name}:left:`
   return {
-    leave(host) {
-      try {
-        marksHere()?.setItem(prefix + host, '')
-      } catch {
-        // It is full, or was taken away: the tasks will count a crash, no more.
-      }
-    },
+    // Should it fail, the tasks will count a crash, no more.
+    leave: (host) => attempt(() => marksHere()?.setItem(prefix + host, '')),
 
     left() {
       const marks = marksHere()
@@ -24,16 +20,7 @@ export function pageDepartures(name: string): Departures {
 
     forget(hosts) {
       const marks = marksHere()
-      for (const host of hosts) marks?.removeItem(prefix + host)
+      for (const host of hosts) attempt(() => marks?.removeItem(prefix + host))
     },
-  }
-}
-
-/** undefined in Web Workers, and where site data is blocked: there the getter throws. */
-function marksHere(): globalThis.Storage | undefined {
-  try {
-    return typeof window === 'undefined' ? undefined : window.localStorage
-  } catch {
-    return undefined
   }
 }

@@ -1,13 +1,11 @@
 import { checkDurability, checkKnown, checkText } from '../checks.js'
 import type { Clock } from '../clock.js'
+import { InvalidOptionError } from '../errors.js'
 import { LocalBackend } from '../local.js'
 import { onPageLeft } from '../page.js'
-import { broadcastChannel } from './channel.js'
-import { pageDepartures } from './departures.js'
-import { webLocks } from './locks.js'
-import { IndexedDBStorage } from './storage.js'
+import { type Parts, partsOf } from './parts.js'
 
-export { estimate, persist } from './persistence.js'
+export { estimate, persist, persisted } from './persistence.js'
 
 export interface IndexedDBBackendOptions {
   /** The database's name. Pages of one origin that use the same name share its tasks. */
@@ -17,40 +15,41 @@ export interface IndexedDBBackendOptions {
    * crash of the page or the browser loses nothing, a power cut may. `'strict'`: on the disk.
    */
   durability?: 'relaxed' | 'strict'
+  /**
+   * `'memory'`: where IndexedDB can't be had (site data is blocked, its files are damaged, it can't be kept open), tasks live
+   * in this page's memory from then on until it is reloaded: `durable` is false, and an event says so. Tasks stored before stay
+   * in the database, unknown here, and go on after a reload or in another tab. Default: operations reject with StorageError.
+   */
+  fallback?: 'memory'
   clock?: Clock
 }
 
 /** Tasks in IndexedDB. Nothing is opened or touched before the first operation. */
 export class IndexedDBBackend extends LocalBackend {
   readonly name: string
-  readonly #storage: IndexedDBStorage
+  readonly #parts: Parts
   #stopListening: (() => void) | undefined
 
   /** Throws InvalidOptionError. */
   constructor(options: IndexedDBBackendOptions) {
-    checkKnown('options', options, ['name', 'durability', 'clock'])
-    const { durability, clock } = options
+    checkKnown('options', options, ['name', 'durability', 'fallback', 'clock'])
+    const { durability, fallback, clock } = options
     const name = checkText('name', options.name)
     if (durability !== undefined) checkDurability(durability)
-    const channel = broadcastChannel(name)
-    const storage = new IndexedDBStorage({
-      name,
-      onEvent: (event) => channel.post({ type: 'storage', ...event }),
-      ...(durability ? { durability } : {}),
-    })
-    const locks = webLocks(name)
-    const departures = pageDepartures(name)
-    super({ storage, channel, departures, ...(locks ? { locks } : {}), ...(clock ? { clock } : {}) })
+    if (fallback !== undefined && fallback !== 'memory') {
+      throw new InvalidOptionError('fallback', "fallback must be 'memory', or left out.")
+    }
+    const parts = partsOf({ name, ...(durability ? { durability } : {}), ...(fallback ? { fallback } : {}) })
+    super({ ...parts.local, ...(clock ? { clock } : {}) })
     this.name = name
-    this.#storage = storage
+    this.#parts = parts
   }
 
   override async open(): Promise<void> {
     await super.open()
     // Nothing is kept open in a page that is left: there it could block an upgrade, or drop the page from the back/forward
     // cache. What the page does when it is back opens it again.
-    const [leave, back] = [() => this.#storage.leave(), () => this.#storage.back()]
-    if (!this.closed.aborted) this.#stopListening ??= onPageLeft(leave, back)
+    if (!this.closed.aborted) this.#stopListening ??= onPageLeft(this.#parts.leave, this.#parts.back)
   }
 
   override async close(): Promise<void> {
@@ -58,11 +57,12 @@ export class IndexedDBBackend extends LocalBackend {
     await super.close()
   }
 
-  /** Closes and deletes the database with everything in it. Other tabs' connections close themselves. */
+  /**
+   * Closes and deletes the database with everything in it, unless a newer version of the app owns it. Other tabs' connections
+   * close themselves. Throws StorageError.
+   */
   async destroy(): Promise<void> {
     await this.close()
-    await this.#storage.destroy()
-    // Hosts of a database that is no more: nobody would ever ask for their marks again.
-    this.departures?.forget(this.departures.left())
+    await this.#parts.destroy()
   }
 }

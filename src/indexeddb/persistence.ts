@@ -8,6 +8,11 @@ export async function persist(): Promise<boolean> {
   return (await storage.persisted()) || (await storage.persist())
 }
 
+/** Whether the browser has granted that. */
+export async function persisted(): Promise<boolean> {
+  return (await manager()?.persisted?.()) ?? false
+}
+
 /** Bytes used and granted, of the whole origin and roughly; undefined where the browser doesn't tell. */
 export async function estimate(): Promise<{ usage: number; quota: number } | undefined> {
   const { usage, quota } = (await manager()?.estimate?.()) ?? {}

@@ -1,13 +1,15 @@
 import { deleteDB } from 'idb'
-import type { Hint } from '../channel.js'
+import type { StorageNotice } from '../channel.js'
 import { type Clock, sleep, systemClock } from '../clock.js'
 import { StorageError } from '../errors.js'
+import { currentLayout, type Layout } from '../plan/migrations.js'
 import type { Plan, RunOptions, Storage } from '../storage.js'
 import { type Connection, connect } from './connect.js'
-import { type Database, drive, NoAnswerError, RefusedError } from './transaction.js'
+import { isLost, Losses, newerVersion, toldError } from './failures.js'
+import { type Database, drive, NoAnswerError } from './transaction.js'
 
-/** What someone should hear of, as it is told on the channel. */
-export type DatabaseEvent = Pick<Extract<Hint, { type: 'storage' }>, 'event' | 'message'>
+/** What someone should hear of. */
+export type DatabaseEvent = Pick<StorageNotice, 'event' | 'message'>
 
 export interface IndexedDBStorageOptions {
   name: string
@@ -15,20 +17,16 @@ export interface IndexedDBStorageOptions {
   durability?: 'relaxed' | 'strict'
   /** Called while something else is under way: it must not throw. */
   onEvent?: (event: DatabaseEvent) => void
+  /** Somebody deletes the database on purpose; told before the event. It must not throw. */
+  onDelete?: () => void
+  /** Default: this version's. */
+  layout?: Layout
   /** For the watchdog and the pauses between reopenings. They wait for the browser: real time even if the queue's is not. */
   clock?: Clock
 }
 
-/** How many losses of the connection are made good within how many ms; one more is an error. */
-const LOSSES = { count: 3, within: 10_000 }
-
-/** What browsers say when the connection is gone, whatever was asked for. */
-const LOST = [
-  'InvalidStateError', // "The database connection is closing", all of them
-  'UnknownError', // "Connection to Indexed Database server lost", WebKit; "Internal error opening backing store", Chromium
-  'AbortError', // of a transaction that was under way when the browser closed the connection
-  'TimeoutError', // of a transaction that Chromium gave up
-]
+/** A quota error is told this often at most, in ms: whoever is refused tries again. */
+const TOLD_FULL = 10_000
 
 /**
  * Four object stores with keys out of line. Opened by the first operation; reopened when the browser has lost it.
@@ -47,7 +45,10 @@ export class IndexedDBStorage implements Storage {
   readonly name: string
   readonly #durability: 'relaxed' | 'strict'
   readonly #onEvent: (event: DatabaseEvent) => void
+  readonly #onDelete: () => void
+  readonly #layout: Layout
   readonly #clock: Clock
+  readonly #losses: Losses
   readonly #running = new Set<Promise<unknown>>()
   #generation = 0
   /** Aborts when the page is left. */
@@ -58,14 +59,20 @@ export class IndexedDBStorage implements Storage {
   #opening: Promise<{ db: Database; replaced: boolean }> | undefined
   /** There was a connection and nobody here closed it. */
   #broken = false
-  /** When connections were lost or refused, by the monotonic clock. */
-  #losses: number[] = []
+  /** A newer version of the app asked for the database: it is not opened here again. */
+  #superseded = false
+  /** By the monotonic clock. */
+  #toldFullAt = Number.NEGATIVE_INFINITY
 
-  constructor({ name, durability = 'relaxed', onEvent = () => {}, clock = systemClock }: IndexedDBStorageOptions) {
+  constructor(options: IndexedDBStorageOptions) {
+    const { name, durability = 'relaxed', clock = systemClock, layout = currentLayout } = options
     this.name = name
     this.#durability = durability
-    this.#onEvent = onEvent
+    this.#onEvent = options.onEvent ?? (() => {})
+    this.#onDelete = options.onDelete ?? (() => {})
+    this.#layout = layout
     this.#clock = clock
+    this.#losses = new Losses(clock)
   }
 
   /** Counts the connections: what a caller remembers from another generation is void. */
@@ -125,15 +132,17 @@ export class IndexedDBStorage implements Storage {
     try {
       await this.open()
     } catch (error) {
-      // One that is damaged can't be opened and may be deleted; one that is not ours stays.
-      if (!(error instanceof StorageError && error.code === 'unavailable')) throw error
+      // One that is damaged can't be opened and may be deleted. One that is not ours stays, and so does one that does not
+      // answer: a newer version may be at work on it.
+      const damaged = error instanceof StorageError && error.code === 'unavailable' && error.cause !== undefined
+      if (!damaged) throw error
       unopened = error
     }
     await this.close()
     try {
       await deleteDB(this.name, { blocked: () => this.#blocked() })
     } catch (error) {
-      throw unopened ?? this.#told(error, false)
+      throw unopened ?? toldError(error, false)
     }
   }
 
@@ -165,7 +174,8 @@ export class IndexedDBStorage implements Storage {
     return db
   }
 
-  #reopen(): Promise<{ db: Database; replaced: boolean }> {
+  async #reopen(): Promise<{ db: Database; replaced: boolean }> {
+    if (this.#superseded) throw newerVersion(this.name)
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
     })
@@ -176,9 +186,13 @@ export class IndexedDBStorage implements Storage {
     const { db, created } = await this.#connect()
     // A connection that does not let go blocks the upgrade or the deletion for every tab.
     db.addEventListener('versionchange', ({ newVersion }) => {
-      const event = newVersion === null ? 'lost' : 'closed-by-upgrade'
-      const message = newVersion === null ? 'It is being deleted.' : 'Another tab has a newer version: reload this one.'
-      this.#drop(db, event, message)
+      if (newVersion === null) {
+        this.#onDelete()
+        this.#drop(db, 'lost', 'The database is being deleted.')
+      } else {
+        this.#superseded = true
+        this.#drop(db, 'closed-by-upgrade', 'Another tab has a newer version of this app: reload this one.')
+      }
     })
     db.addEventListener('close', () => this.#lose(db, new Error('The browser closed the connection.')))
     const broken = this.#broken
@@ -191,30 +205,26 @@ export class IndexedDBStorage implements Storage {
   }
 
   async #connect(): Promise<Connection> {
-    let reason: unknown
     for (;;) {
-      const now = this.#clock.monotonic()
-      this.#losses = this.#losses.filter((time) => now - time < LOSSES.within)
-      const count = this.#losses.length
-      if (count > LOSSES.count) {
+      const { pause, reason } = this.#losses
+      if (pause === undefined) {
         const message = `The database "${this.name}" can't be kept open: reload the page, or free some disk space.`
         throw new StorageError('unavailable', message, { cause: reason })
       }
-      // The first time at once, then with some patience.
-      if (count > 1) await sleep(this.#clock, (count - 1) * 100)
+      if (pause > 0) await sleep(this.#clock, pause)
       try {
-        return await connect(this.name, this.#clock, () => this.#blocked())
+        const blocked = () => this.#blocked()
+        return await connect({ name: this.name, layout: this.#layout, clock: this.#clock, blocked })
       } catch (error) {
         if (!isLost(error)) throw this.#told(error, false)
-        this.#losses.push(this.#clock.monotonic())
-        reason = error
+        this.#losses.add(error)
       }
     }
   }
 
   #lose(db: Database, reason: unknown): void {
     if (this.#db !== db) return
-    this.#losses.push(this.#clock.monotonic())
+    this.#losses.add(reason)
     this.#drop(db, 'lost', reason instanceof Error ? reason.message : String(reason))
   }
 
@@ -227,35 +237,20 @@ export class IndexedDBStorage implements Storage {
   }
 
   #blocked(): void {
-    this.#tell('upgrade-blocked', 'Another tab keeps the database open: close or reload it.')
+    this.#tell('blocked', 'Another tab keeps the database open: close or reload it.')
   }
 
   #tell(event: DatabaseEvent['event'], message: string): void {
     this.#onEvent({ event, message })
   }
 
-  /** The error as the caller gets it. What a plan threw stays what it is. */
   #told(error: unknown, unanswered: boolean): unknown {
-    const kinds = [DOMException, StorageError, NoAnswerError, RefusedError]
-    if (unanswered && kinds.some((kind) => error instanceof kind)) {
-      const message = 'The connection broke in a commit: stored or not, look before you repeat it.'
-      return new StorageError('lost', message, { cause: error })
+    const told = toldError(error, unanswered)
+    const now = this.#clock.monotonic()
+    if (told instanceof StorageError && told.code === 'quota' && now - this.#toldFullAt >= TOLD_FULL) {
+      this.#toldFullAt = now
+      this.#tell('quota', told.message)
     }
-    if (error instanceof RefusedError) {
-      return new StorageError('uncloneable', `${error.message} Nothing was.`, { cause: error.cause })
-    }
-    if (!(error instanceof DOMException)) return error
-    if (error.name === 'QuotaExceededError') {
-      const message = 'The space that the browser grants is used up: prune finished tasks or free some disk space.'
-      this.#tell('quota', message)
-      return new StorageError('quota', message, { cause: error })
-    }
-    if (isLost(error))
-      return new StorageError('unavailable', `The connection broke twice: ${error.message}`, { cause: error })
-    return new StorageError('broken', `The database refused: ${error.message}`, { cause: error })
+    return told
   }
-}
-
-function isLost(error: unknown): boolean {
-  return error instanceof NoAnswerError || (error instanceof DOMException && LOST.includes(error.name))
 }

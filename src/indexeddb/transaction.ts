@@ -5,8 +5,11 @@ import { compareKeys, type Key, KeyTakenError, type Plan, type Read, type RunOpt
 
 export type Schema = { [S in Store]: { key: IDBValidKey; value: unknown } }
 export type Database = IDBPDatabase<Schema>
-type Mode = 'readonly' | 'readwrite'
+type Mode = 'readonly' | 'readwrite' | 'versionchange'
 type Transaction<M extends Mode> = IDBPTransaction<Schema, Store[], M>
+type Writing = 'readwrite' | 'versionchange'
+/** The transaction in which a database comes to its version. */
+export type Upgrade = Transaction<'versionchange'>
 
 /** All writes were handed over, then the connection broke: they are stored or not, and nobody is left to tell. */
 export class NoAnswerError extends Error {
@@ -66,6 +69,13 @@ async function readAndWrite<T>(
   return end.value
 }
 
+/** Drives a plan in a transaction that goes on afterwards. Rejects with the platform's error or the plan's own. */
+export async function runIn<T>(tx: Upgrade, plan: Plan<T>): Promise<T> {
+  const { writes, value } = await waves(tx, plan)
+  await Promise.all(writes.map((write) => issue(tx, write)))
+  return value
+}
+
 /** Nothing but requests is awaited here: a transaction with none pending is over at the end of the current task. */
 async function waves<T, M extends Mode>(
   tx: Transaction<M>,
@@ -105,7 +115,7 @@ async function request<M extends Mode>(tx: Transaction<M>, read: Read): Promise<
 }
 
 /** The promise of one write. Throws on the spot if its key or record is not storable. */
-function issue(tx: Transaction<'readwrite'>, write: Write): Promise<unknown> {
+function issue<M extends Writing>(tx: Transaction<M>, write: Write): Promise<unknown> {
   const store = tx.objectStore(write.store)
   const key = valid(write.key)
   if (write.kind !== 'delete') {
@@ -132,7 +142,7 @@ function reasonOf(refused: unknown[], tx: Transaction<'readwrite'>): unknown {
   return clear ?? new NoAnswerError('The connection broke during a commit.', { cause: tx.error ?? refused[0] })
 }
 
-function abort(tx: Transaction<'readwrite'>): void {
+export function abort<M extends Writing>(tx: Transaction<M>): void {
   try {
     tx.abort()
   } catch {

@@ -22,6 +22,7 @@ type Entry = { key: Key; record: unknown }
 export class MemoryStorage implements Storage {
   /** Counts how often it was opened: what a caller remembers from another generation is void. */
   generation = 0
+  readonly durable = false
   readonly #entries: Record<Store, Entry[]> = { blocks: [], outcomes: [], ledger: [], marks: [] }
   #opened = false
 

@@ -1,5 +1,6 @@
 /** Appending tasks to their lanes, with or without reading first. */
 import type { BatchChunk, NewTask } from '../backend.js'
+import { StorageError } from '../errors.js'
 import type { Plan, Write } from '../storage.js'
 import type { Lane, Position } from '../task.js'
 import { setAside } from './aside.js'
@@ -125,6 +126,11 @@ export function* append(
     if (!batch.open) return draft.finish({ places: tasks.map(() => undefined), lanes: [] })
     // These inputs were stored by an earlier run of the same import. What tasks added to the batch is none of them.
     const imported = batch.total - (batch.joined ?? 0)
+    // Not what comes before: of an import in a database that is no more, the rest would pass for the whole.
+    if (chunk.offset > imported) {
+      const message = `Batch ${chunk.id} has not its first ${chunk.offset} inputs here: import it again from its beginning.`
+      throw new StorageError('lost', message)
+    }
     ignored = Math.min(tasks.length, Math.max(0, imported - chunk.offset))
     fresh = fresh.slice(ignored)
     joinBatch(batch, fresh)

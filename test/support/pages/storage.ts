@@ -1,0 +1,47 @@
+import { inline, type StorageNotice, TaskQueue, TaskWorker } from 'sitq'
+import { partsOf } from '../../../src/indexeddb/parts.js'
+import { LocalBackend } from '../../../src/local.js'
+import { layouts } from '../layouts.js'
+
+/** What a page is told in its address; a reload tells it the same. */
+export interface StoragePage {
+  database: string
+  /** Of which layout the page's code is. Default 1. */
+  layout?: keyof typeof layouts
+  fallback?: 'memory'
+  /** Whether it runs tasks. Default false. */
+  worker?: boolean
+}
+
+const options: StoragePage = JSON.parse(decodeURIComponent(location.hash.slice(1)))
+const { database, layout = 1, fallback, worker: works = false } = options
+const parts = partsOf({ name: database, layout: layouts[layout], ...(fallback ? { fallback } : {}) })
+const handlers = { double: (n: number) => n * 2, wait: () => new Promise<number>(() => {}) }
+const queue = new TaskQueue<typeof handlers>({ backend: new LocalBackend(parts.local) })
+const events: StorageNotice['event'][] = []
+queue.subscribe((event) => event.type === 'storage' && events.push(event.event))
+const worker = new TaskWorker(queue, { executor: inline(handlers), onError: () => {}, warn: () => {} })
+const coded = (error: unknown): string =>
+  error instanceof Error ? `${'code' in error ? error.code : error.name}` : String(error)
+
+/** Called by tests, by its name. What rejects resolves to the error's code. */
+export const page = {
+  events: () => events,
+  role: () => worker.role,
+  start: () => (works ? worker.start().catch(coded) : worker.role),
+  enqueue: (n: number) => queue.enqueue('double', n).then(({ id }) => id, coded),
+  /** Runs until the page ends. */
+  wait: () => queue.enqueue('wait').then(({ id }) => id, coded),
+  result: (id: string) => queue.getResult(id, { timeout: 10_000 }).then((result) => result?.status ?? 'waiting', coded),
+  counts: () => queue.counts().catch(coded),
+  clear: () => queue.clear().catch(coded),
+  crashes: async (id: string) => (await queue.backend.get([id]))[0]?.crashes,
+  destroy: async () => {
+    await worker.stop({ grace: 0 })
+    await queue.close()
+    return parts.destroy().then(() => 'destroyed', coded)
+  },
+}
+
+await page.start()
+Object.assign(globalThis, { page })
