@@ -58,7 +58,7 @@ export type Settlement = {
 } & (
   | { to: 'completed'; value: unknown; startedAt: number; finishedAt: number; attempt: number }
   | { to: 'failed'; error: ErrorRecord; startedAt: number; finishedAt: number; attempt: number }
-  /** Back to waiting: a retry, a release, or parked behind a gate. Attempt is the one that comes next. */
+  /** Back to waiting: a retry, a release, or blocked behind a gate. Attempt is the one that comes next. */
   | { to: 'aside'; order: number; attempt: number; crashes: number; gate?: string; why?: string; error?: ErrorRecord }
 )
 
@@ -127,14 +127,17 @@ export type Change =
   | { type: 'cancel-batch'; batch: string; reason?: string; now: number }
   /** Cancels everything that waits or runs. No queue: in all of them. */
   | { type: 'clear'; queue?: string; reason?: string; now: number }
-  /** Failed and cancelled tasks become available again. */
+  /** Failed and cancelled tasks, and those whose input did not fit their handler, become available again. */
   | { type: 'retry'; ids: TaskId[]; now: number }
   /** No queue: all that exist. */
   | { type: 'pause'; queue?: string; until: number }
   | { type: 'resume'; queue?: string }
   | { type: 'end-batch'; batch: string; now: number }
-  /** What is held behind this gate goes back to its priority. */
-  | { type: 'open-gate'; gate: string; now: number }
+  /**
+   * What is held behind these gates goes back to its priority. `but`: not what was set aside with this `order`. `limit`: so
+   * many tasks at most; asking again goes on.
+   */
+  | { type: 'open-gate'; gate: string | readonly string[]; but?: number; limit?: number; now: number }
 
 export interface BatchView {
   id: string
@@ -154,10 +157,18 @@ export interface BatchView {
   stages?: Stage[]
 }
 
+/** A gate that holds tasks of a queue back: `handler:NAME`, `input:NAME`. */
+export interface GateView {
+  queue: string
+  gate: string
+}
+
 /** What can be read in pages. */
 export interface Reads {
   /** Tasks in a state; ended ones newest first, waiting ones in the order they would run. */
   tasks: { query: { state: TaskState; queue?: string; limit: number }; item: TaskView }
+  /** Gates with tasks held behind them, each once for each queue. */
+  gates: { query: { limit: number }; item: GateView }
   /** Newest first. */
   batches: { query: { limit: number }; item: BatchView }
   /** A batch's stretches of one stage (0 if it is no pipeline), in input order; those that start before `start` may be left out. */

@@ -96,12 +96,12 @@ function fields(value: object, seen: Set<object> | undefined): Flaw | undefined 
     try {
       item = Reflect.get(value, key)
     } catch (cause) {
-      return { path: step(key), what: 'a getter that throws', cause }
+      return { path: pathStep(key), what: 'a getter that throws', cause }
     }
     if (isSimple(item)) continue
     seen = (seen ?? new Set()).add(value)
     const flaw = walk(item, seen)
-    if (flaw) return { ...flaw, path: step(key) + flaw.path }
+    if (flaw) return { ...flaw, path: pathStep(key) + flaw.path }
   }
   return undefined
 }
@@ -164,20 +164,21 @@ function blame(value: unknown, cause: unknown): Flaw {
       try {
         item = Reflect.get(value, key)
       } catch (thrown) {
-        return { path: step(key), what: 'a getter that throws', cause: thrown }
+        return { path: pathStep(key), what: 'a getter that throws', cause: thrown }
       }
       try {
         structuredClone(item)
       } catch (refused) {
         const flaw = blame(item, refused)
-        return { ...flaw, path: (Array.isArray(value) ? `[${key}]` : step(key)) + flaw.path }
+        return { ...flaw, path: (Array.isArray(value) ? `[${key}]` : pathStep(key)) + flaw.path }
       }
     }
   }
   return { path: '', what: plain ? 'no plain object, probably a Proxy (give a copy of it)' : `a ${tag}`, cause }
 }
 
-function step(key: string): string {
+/** A key as the next step of a path: `.user`, `["first name"]`. */
+export function pathStep(key: string): string {
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
 }
 

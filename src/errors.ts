@@ -1,3 +1,4 @@
+import { clipped, peek } from './peek.js'
 import type { ErrorRecord, Result, TaskId } from './task.js'
 
 /** Every error the library throws has a `code` to branch on and a message that says what to do. */
@@ -138,29 +139,29 @@ export class PermanentError extends SitqError {
 
 /** How deep a chain of causes is kept. */
 const CAUSE_DEPTH = 5
+/** Characters kept of an error's texts: thousands may fail, and each is stored. */
+const LONGEST = { name: 200, code: 200, message: 10_000, stack: 10_000 }
 
 /**
- * Whatever was thrown, as a record that can be stored. Never throws itself: a property whose getter throws is left out.
+ * Whatever was thrown, as a record that can be stored. Never throws itself: a property whose getter throws is left out. Keeps
+ * up to 10,000 characters of the message and of the stack, 200 of name and code, and five causes in a row. An AggregateError's
+ * cause is the first of its errors, if it names none; other fields are not kept.
  */
 export function errorRecord(thrown: unknown, depth = CAUSE_DEPTH): ErrorRecord {
-  const peek = (key: string): unknown => {
-    try {
-      return typeof thrown === 'object' && thrown !== null ? Reflect.get(thrown, key) : undefined
-    } catch {
-      return undefined
-    }
+  const text = (key: keyof typeof LONGEST): string | undefined => {
+    const value = peek(thrown, key)
+    return typeof value === 'string' ? clipped(value, LONGEST[key]) : undefined
   }
-  const text = (key: string): string | undefined => {
-    const value = peek(key)
-    return typeof value === 'string' ? value : undefined
+  const record: ErrorRecord = {
+    name: text('name') ?? 'Error',
+    message: text('message') ?? clipped(describe(thrown), LONGEST.message),
   }
-  const record: ErrorRecord = { name: text('name') ?? 'Error', message: text('message') ?? describe(thrown) }
   const stack = text('stack')
-  const code = peek('code')
-  const cause = peek('cause')
+  const code = peek(thrown, 'code')
+  const cause = peek(thrown, 'cause') ?? peek(peek(thrown, 'errors'), 0)
   if (stack !== undefined) record.stack = stack
-  if (typeof code === 'string' || typeof code === 'number') record.code = String(code)
-  if (peek('retryable') === false) record.retryable = false
+  if (typeof code === 'string' || typeof code === 'number') record.code = clipped(String(code), LONGEST.code)
+  if (peek(thrown, 'retryable') === false) record.retryable = false
   if (cause !== undefined && cause !== null && depth > 1) record.cause = errorRecord(cause, depth - 1)
   return record
 }

@@ -25,7 +25,12 @@ export type EndedRun = {
   /** What `ctx.enqueue` asked for, and the batches `ctx.endBatch` named. Present only for attempts that succeeded. */
   followUps?: FollowUpRequest[]
   endBatches?: string[]
-} & ({ ok: true; value: unknown } | { ok: false; error: ErrorRecord })
+} & (
+  | { ok: true; value: unknown }
+  | { ok: false; error: ErrorRecord }
+  /** The stored input does not fit the handler, which was not called: why. */
+  | { ok: false; misfit: string }
+)
 
 export type Report =
   /** An attempt has begun. Only for those with a timeout and those expected to take long; again if it had to begin anew. */

@@ -39,6 +39,33 @@ export interface HandlerContext {
 
 export type HandlerFunction<Input = never, Output = unknown> = (input: Input, ctx: HandlerContext) => Output
 
+/**
+ * Version 1 of the interface that schema libraries share (zod, valibot, arktype and others): https://standardschema.dev.
+ */
+export interface StandardSchema<Output = unknown> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+  }
+}
+
+type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] }
+
+interface SchemaIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+/**
+ * Says what inputs a handler takes: a schema, or a function that returns the input (converted, where it was stored in an
+ * older form) or throws. Sync or async.
+ */
+export type InputCheck<Input = unknown> = StandardSchema<Input> | ((stored: unknown) => Input | PromiseLike<Input>)
+
 type HandlerRetry = RetryPolicy & {
   /** Runs where the handler runs. False: this error is final. */
   when?: (error: unknown) => boolean
@@ -47,6 +74,13 @@ type HandlerRetry = RetryPolicy & {
 /** A handler with its settings. */
 export interface HandlerObject<Input = never, Output = unknown> {
   run: HandlerFunction<Input, Output>
+  /**
+   * Looks at each stored input before an attempt, where the handler runs; `run` gets what it returns. Tasks live longer than
+   * the code that stored them. One whose input does not fit is put aside with a reason (state `blocked`, `why`): no
+   * attempt is charged, `run` is not called, and what was stored stays as it is. It is tried again once by every host that begins,
+   * whose code may be newer, and after `task.retry()`. Default: every input is taken.
+   */
+  input?: InputCheck<[Input] extends [never] ? unknown : Input>
   retry?: HandlerRetry
   /** Longest time an attempt may take, in ms. Default: none. */
   timeout?: number
@@ -64,10 +98,23 @@ export type InputOf<H> = RunOf<H> extends (...args: infer A) => unknown ? (A ext
 /** What a handler's task comes to. */
 export type OutputOf<H> = RunOf<H> extends (...args: never[]) => infer O ? Awaited<O> : never
 
+/** What `run` gets from a check. A schema that can be called, as arktype's, is a schema. */
+type CheckedBy<Check> = Check extends { readonly '~standard': { readonly types?: infer Types } }
+  ? NonNullable<Types> extends { readonly output: infer Output }
+    ? Output
+    : unknown
+  : Check extends (stored: unknown) => infer Output
+    ? Awaited<Output>
+    : unknown
+/** Asks that what a check lets through is what the handler takes. */
+type Fitting<H, Check> = [CheckedBy<Check>] extends [InputOf<H>] ? unknown : InputCheck<InputOf<H>>
+
 /** Asks what cannot be of settings that don't exist: where a type is inferred from what is given, the compiler takes any. */
 type Only<Allowed, Given> = { [Unknown in Exclude<keyof Given, keyof Allowed>]: never }
 type OnlySettings<H> = H extends { run: unknown }
-  ? Only<HandlerObject, H> & (H extends { retry: infer Retry } ? { retry: Only<HandlerRetry, Retry> } : unknown)
+  ? Only<HandlerObject, H> &
+      (H extends { retry: infer Retry } ? { retry: Only<HandlerRetry, Retry> } : unknown) &
+      (H extends { input: infer Check } ? { input: Fitting<H, Check> } : unknown)
   : unknown
 
 /**

@@ -9,6 +9,7 @@ export type {
   Exchange,
   Exchanged,
   FollowUp,
+  GateView,
   Locks,
   NewTask,
   Page,
@@ -49,9 +50,11 @@ export {
   type HandlerFunction,
   type HandlerMap,
   type HandlerObject,
+  type InputCheck,
   type InputOf,
   type NameOf,
   type OutputOf,
+  type StandardSchema,
 } from './handlers.js'
 export { type InlineOptions, inline } from './inline.js'
 export { MemoryBackend } from './memory/index.js'

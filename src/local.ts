@@ -21,6 +21,7 @@ import { type AppendValue, append, appendBlind, isPlain, type Tried } from './pl
 import { BlockCache } from './plan/cache.js'
 import { change, type Ref } from './plan/change.js'
 import { exchange } from './plan/exchange.js'
+import { gates } from './plan/gates.js'
 import { block, group } from './plan/layout.js'
 import { rootPlan } from './plan/ledger.js'
 import { list } from './plan/list.js'
@@ -283,6 +284,7 @@ export class LocalBackend implements Backend {
   read<K extends keyof Reads>(kind: K, query: Reads[K]['query'], cursor?: Cursor): Promise<Page<Reads[K]['item']>> {
     const plans: { [P in keyof Reads]: (q: Reads[P]['query']) => Plan<Page<Reads[P]['item']>> } = {
       tasks: (q) => list(q, this.#context, cursor),
+      gates: (q) => gates(q, cursor),
       batches: (q) => reading.batches(q, cursor),
       parts: (q) => reading.parts(q, cursor),
       ended: (q) => reading.ended(q, this.#context, cursor),

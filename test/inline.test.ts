@@ -1,8 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { defineHandlers, type HandlerContext, type HandlerMap } from '../src/handlers.js'
 import { type InlineOptions, inline } from '../src/inline.js'
+import { inputTests } from './executor/inputs.js'
 import { ManualClock } from './support/clock.js'
 import { keys, Recorder, runOf } from './support/recorder.js'
+import { checked } from './support/workers/checked.js'
 
 /** Ends when the test says so. */
 class Gate {
@@ -421,3 +423,5 @@ describe('time and abort', () => {
     expect(await again.value(1)).toBe('quick')
   })
 })
+
+inputTests(() => open(checked))

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../src/clock.js'
 import type { Executor } from '../src/executor.js'
 import { type WebWorkersOptions, webWorkers } from '../src/web-worker/index.js'
+import { inputTests } from './executor/inputs.js'
 import { keys, Recorder, runOf } from './support/recorder.js'
 import type { Job } from './support/workers/handlers.js'
 
@@ -489,3 +490,10 @@ describe('coming and going', () => {
     expect(unopened.workers()).toEqual([])
   })
 })
+
+inputTests(() =>
+  pool({
+    size: 1,
+    factory: () => new Worker(new URL('./support/workers/checked.worker.ts', import.meta.url), { type: 'module' }),
+  }),
+)

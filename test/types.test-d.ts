@@ -9,6 +9,7 @@ import {
   pipeline,
   type Result,
   type RunProgress,
+  type StandardSchema,
   type Task,
   TaskQueue,
   TaskWorker,
@@ -121,6 +122,37 @@ describe('handlers', () => {
     defineHandlers({ a: { run, retry: { attempt: 5 } } })
     // @ts-expect-error no such setting
     defineHandlers({ a: { run, retry: { attempts: 5, attempt: 5 } } })
+  })
+
+  it('may say what inputs they take', async () => {
+    const text = (value: unknown) => String(value)
+    const schema = <Output>(_: Output): StandardSchema<Output> => ({
+      '~standard': { version: 1, vendor: 'test', validate: (value) => ({ issues: [{ message: String(value) }] }) },
+    })
+    const made = defineHandlers({
+      a: { run: (n: number) => n, input: (stored) => Number(stored) },
+      b: { run: async (to: { email: string }) => to.email, input: schema({ email: '', more: 1 }) },
+      c: { run: (n: string, ctx) => n + ctx.attempt, input: async (stored) => text(stored), timeout: 5 },
+      d: { run: () => 1, input: () => undefined },
+    })
+    const mine = new TaskQueue<typeof made>({ backend: new MemoryBackend() })
+    // What is enqueued is what run takes, whatever the check makes of it.
+    expectTypeOf(await mine.enqueue('a', 5)).toEqualTypeOf<Task<number>>()
+    expectTypeOf(await mine.enqueue('b', { email: '' })).toEqualTypeOf<Task<string>>()
+    // @ts-expect-error not what run takes
+    mine.enqueue('a', '5')
+    // @ts-expect-error the check lets through what run does not take
+    defineHandlers({ a: { run: (n: number) => n, input: text } })
+    // @ts-expect-error the check lets through what run does not take
+    defineHandlers({ a: { run: (n: number) => n, input: async (stored: unknown) => text(stored) } })
+    // @ts-expect-error the schema lets through what run does not take
+    defineHandlers({ a: { run: (to: { email: string }) => to, input: schema({ email: 5 }) } })
+    // @ts-expect-error stored inputs are unknown
+    defineHandlers({ a: { run: (n: number) => n, input: (stored: number) => stored } })
+    // @ts-expect-error no check
+    defineHandlers({ a: { run: (n: number) => n, input: 5 } })
+    // @ts-expect-error no such option of the schema's interface
+    defineHandlers({ a: { run: (n: number) => n, input: { validate: () => 5 } } })
   })
 
   it('may be unknown', () => {

@@ -3,9 +3,16 @@ import { InvalidOptionError } from '../errors.js'
 import type { HandlerSettings, HandlerTable, Run } from '../executor.js'
 import type { HandlerFunction, HandlerMap, HandlerObject } from '../handlers.js'
 import type { RetryPolicy } from '../task.js'
+import { isSchema } from './input.js'
 
 /** A record, so that a setting that is missing here does not compile. */
-const SETTINGS: Record<keyof HandlerObject, true> = { run: true, retry: true, timeout: true, concurrency: true }
+const SETTINGS: Record<keyof HandlerObject, true> = {
+  run: true,
+  input: true,
+  retry: true,
+  timeout: true,
+  concurrency: true,
+}
 
 /**
  * What the host must know of the handlers. Throws InvalidOptionError, which names the handler, where settings cannot be
@@ -26,7 +33,8 @@ function settingsOf(name: string, handler: HandlerFunction | HandlerObject): Han
   }
   const of = `handlers.${name}`
   checkKnown(of, handler, Object.keys(SETTINGS))
-  const { retry, timeout, concurrency } = handler
+  const { input, retry, timeout, concurrency } = handler
+  if (input !== undefined) checkInputCheck(`${of}.input`, input)
   const settings: HandlerSettings = {}
   if (retry !== undefined) settings.retry = retryOf(`${of}.retry`, retry)
   if (timeout !== undefined) settings.timeout = checkNumber(`${of}.timeout`, timeout, 0, Number.MAX_SAFE_INTEGER)
@@ -34,6 +42,15 @@ function settingsOf(name: string, handler: HandlerFunction | HandlerObject): Han
     settings.concurrency = checkNumber(`${of}.concurrency`, concurrency, 1, Number.MAX_SAFE_INTEGER, true)
   }
   return settings
+}
+
+/** A schema may be a function too. */
+function checkInputCheck(of: string, check: unknown): void {
+  if (isSchema(check) ? typeof check['~standard'].validate === 'function' : typeof check === 'function') return
+  throw new InvalidOptionError(
+    of,
+    `${of} must be a Standard Schema (https://standardschema.dev), or a function that returns the input or throws.`,
+  )
 }
 
 function retryOf(of: string, retry: NonNullable<HandlerObject['retry']>): RetryPolicy {

@@ -6,6 +6,8 @@ import type { EndedRun, Run } from '../executor.js'
 import type { FollowUpRequest, HandlerContext, HandlerFunction, HandlerMap, HandlerObject } from '../handlers.js'
 import type { ErrorRecord } from '../task.js'
 import { followUpRequest } from './follow-up.js'
+import { checkInput } from './input.js'
+import { isThenable } from './thenable.js'
 
 /** One attempt under way in this thread. */
 export interface Attempt {
@@ -40,7 +42,18 @@ async function execute(
   try {
     handler = find(handlers, run.name)
     if (!handler) throw new SitqError('unknown-handler', unknown(run.name))
-    const input: unknown = copyInput ? cloneOf(run.input, 'input') : run.input
+    const stored: unknown = copyInput ? cloneOf(run.input, 'input') : run.input
+    let input = stored
+    if (typeof handler === 'object' && handler.input) {
+      const answer = checkInput(handler.input, stored)
+      const checked = answer instanceof Promise ? await answer : answer
+      if (context.reason) throw context.reason // aborted meanwhile
+      if ('misfit' in checked) {
+        context.close()
+        return { key: run.key, startedAt, finishedAt: clock.now(), ok: false, misfit: checked.misfit }
+      }
+      input = checked.input
+    }
     // Stored inputs are untyped; Reflect.apply is the one call that says so. The types are enqueue's to keep.
     const returned: unknown =
       typeof handler === 'function'
@@ -60,10 +73,6 @@ async function execute(
     const error = context.reason ? abortedRecord(context.reason, thrown) : failureRecord(thrown, handler)
     return { key: run.key, startedAt, finishedAt: clock.now(), ok: false, error }
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** Names such as `constructor` and `__proto__` are in every object, and no handlers. */

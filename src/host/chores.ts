@@ -1,4 +1,5 @@
 import type { HandlerTable } from '../executor.js'
+import { handlerGate, inputGate, markOf, readGate } from '../gates.js'
 import type { HostId } from '../task.js'
 import { Parked } from './parked.js'
 import type { HostParts } from './settings.js'
@@ -11,9 +12,15 @@ const PRUNE_PAUSE = 50
 /** A host that is never idle takes the time after all once pruning is this late, in ms. */
 const PRUNE_LATE = 300_000
 const BUSY_PAUSE = 1_000
-/** Pages of blocked tasks read for one look, at most; one at a time with a pause between them, so that work goes on. */
+/** Pages of gates read for one look, at most; one at a time with a pause between them, so that work goes on. */
 const PAGES = 20
 const PAGE_PAUSE = 50
+/** Gates opened in one transaction. */
+const GATES = 500
+/** Tasks whose input did not fit that are tried again at a time; with a pause, longer while there is other work. */
+const REFITS = 512
+const REFIT_PAUSE = 50
+const REFIT_PAUSE_BUSY = 1_000
 const NEVER = Number.POSITIVE_INFINITY
 
 /** What a host does beside its work: taking back what dead hosts held, opening the gates of its handlers, pruning. */
@@ -27,6 +34,11 @@ export class Chores {
   /** When the next page of blocked tasks is read, and how many may be read until the next look. */
   #pageAt = NEVER
   #pages = 0
+  /** Gates of tasks to try again, and since when the next slice is due: so many ms after that, by the monotonic clock. */
+  #refit: string[] = []
+  /** Not more than were blocked when it began: where there are no locks, other hosts may set them aside anew meanwhile. */
+  #refits = 0
+  #refitAt = NEVER
 
   constructor(parts: HostParts, host: HostId) {
     this.#parts = parts
@@ -42,11 +54,16 @@ export class Chores {
     return this.#parked.names
   }
 
+  someParked(): string[] {
+    return this.#parked.some()
+  }
+
   /** The chore to do now; it resolves to true if there may be more to claim. Pruning waits for an idle host, up to a limit. */
   due(idle: boolean): (() => Promise<boolean>) | undefined {
     const { clock } = this.#parts
     if (clock.monotonic() >= this.#lookAt) return () => this.#lookAfter()
     if (clock.monotonic() >= this.#pageAt) return () => this.#page()
+    if (clock.monotonic() >= this.#nextRefit(idle)) return () => this.#tryAgain()
     if (this.next(idle) > 0) return undefined
     return async () => {
       await this.prune(idle)
@@ -56,8 +73,13 @@ export class Chores {
 
   /** When the next chore is due, in ms from now. */
   next(idle: boolean): number {
-    const at = Math.min(this.#lookAt, this.#pageAt, this.#pruneAt + (idle ? 0 : PRUNE_LATE))
+    const prune = this.#pruneAt + (idle ? 0 : PRUNE_LATE)
+    const at = Math.min(this.#lookAt, this.#pageAt, this.#nextRefit(idle), prune)
     return Math.max(0, at - this.#parts.clock.monotonic())
+  }
+
+  #nextRefit(idle: boolean): number {
+    return this.#refitAt + (idle ? REFIT_PAUSE : REFIT_PAUSE_BUSY)
   }
 
   /** Voids dead hosts and takes back what they held. Resolves to true if there was something. */
@@ -80,38 +102,68 @@ export class Chores {
     return (await this.#page()) || recovered
   }
 
-  /** Before there is work: lets parked tasks go on whose handlers are here, and learns of the others. */
+  /**
+   * Before there is work: lets parked tasks go on whose handlers are here, and learns of the others. What did not fit its
+   * handler is tried again, once: the code may be newer now.
+   */
   async unpark(table: HandlerTable): Promise<void> {
     this.#table = table
-    const found = new Set<string>()
-    let more = true
-    for (let i = 0; more && i < PAGES; i++) {
-      const page = await this.#parked.look()
-      for (const name of page.found) found.add(name)
-      more = page.more
-    }
+    const { gates, more } = await this.#parked.look()
+    if (more) this.#readOn(PAGES)
     // Behind so many others there may be tasks of any handler here: they need not wait until all were read.
-    await this.#open(more ? Object.keys(table) : found)
+    const names = Object.keys(table)
+    const held = more ? names.flatMap((name) => [handlerGate(name), inputGate(name)]) : gates
+    await this.#open(held)
+    this.#refit = held.filter((gate) => this.#isServed(gate, 'input'))
+    if (this.#refit.length === 0) return
+    this.#refits = (await this.#parts.backend.counts()).blocked
+    await this.#tryAgain()
   }
 
   /** Reads one page. Resolves to true if there was something to let go on. */
   async #page(): Promise<boolean> {
     this.#pageAt = NEVER
-    const { found, more } = await this.#parked.look()
-    if (more && --this.#pages > 0) this.#pageAt = this.#parts.clock.monotonic() + PAGE_PAUSE
-    return (await this.#open(found)) > 0
+    const { gates, more } = await this.#parked.look()
+    if (more) this.#readOn(this.#pages - 1)
+    return (await this.#open(gates)) > 0
+  }
+
+  #readOn(pages: number): void {
+    this.#pages = pages
+    this.#pageAt = pages > 0 ? this.#parts.clock.monotonic() + PAGE_PAUSE : NEVER
   }
 
   /** Opens the gates of those handlers that are here. Resolves with the number of tasks behind them. */
-  async #open(names: Iterable<string>): Promise<number> {
+  async #open(gates: readonly string[]): Promise<number> {
     const { backend, clock } = this.#parts
+    const served = gates.filter((gate) => this.#isServed(gate, 'handler'))
+    for (const gate of served) this.parked.delete(readGate(gate)?.name ?? '')
     let opened = 0
-    for (const name of names) {
-      if (!Object.hasOwn(this.#table, name)) continue
-      this.parked.delete(name)
-      opened += await backend.change({ type: 'open-gate', gate: `handler:${name}`, now: clock.now() })
+    for (let i = 0; i < served.length; i += GATES) {
+      opened += await backend.change({ type: 'open-gate', gate: served.slice(i, i + GATES), now: clock.now() })
     }
     return opened
+  }
+
+  /** One slice of what did not fit under an earlier host: there may be any number, and other tasks are to go on. */
+  async #tryAgain(): Promise<boolean> {
+    const { backend, clock } = this.#parts
+    const change = {
+      type: 'open-gate',
+      gate: this.#refit,
+      but: markOf(this.#host),
+      limit: Math.min(REFITS, this.#refits),
+      now: clock.now(),
+    } as const
+    const opened = await backend.change(change)
+    this.#refits -= opened
+    this.#refitAt = opened < REFITS || this.#refits === 0 ? NEVER : clock.monotonic()
+    return opened > 0
+  }
+
+  #isServed(gate: string, kind: 'handler' | 'input'): boolean {
+    const held = readGate(gate)
+    return held?.kind === kind && Object.hasOwn(this.#table, held.name)
   }
 
   /** One slice. Resolves to true if there is more. */

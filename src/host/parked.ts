@@ -1,45 +1,61 @@
 import type { Backend, Cursor } from '../backend.js'
+import { readGate } from '../gates.js'
 
-/** Blocked tasks read at a time. */
+/** Gates read at a time. */
 const PAGE = 500
+/** Most names, and about how many characters, that go into one hint. */
+const TOLD = 200
+const TOLD_TEXT = 50_000
 
 /**
- * Handlers that tasks wait for and the host does not have: standbys that do are offered the role. The names come from the
- * tasks themselves, page by page and on from where the last look ended, since there may be any number of them.
+ * The gates that hold tasks back, read page by page and on from where the last look ended: there may be any number of
+ * them. Handlers that tasks wait for and the host does not have are told to the standbys: those that do are offered the role.
  */
 export class Parked {
-  /** What is known now; the host adds what it parks itself. */
+  /** Names of handlers that are missing, as known now; the host adds what it parks itself. */
   readonly names = new Set<string>()
   readonly #backend: Backend
   #cursor: Cursor | undefined
   /** Found since the first page, and what was known then: a name that no page has any more is gone. */
   #found = new Set<string>()
   #before = new Set<string>()
+  #told = 0
 
   constructor(backend: Backend) {
     this.#backend = backend
   }
 
-  /** Reads the next page. Resolves with the names in it, and whether there are more pages. */
-  async look(): Promise<{ found: Set<string>; more: boolean }> {
+  /** Reads the next page. Resolves with the gates in it, and whether there are more pages. */
+  async look(): Promise<{ gates: string[]; more: boolean }> {
     if (this.#cursor === undefined) {
       this.#found = new Set()
       this.#before = new Set(this.names)
-      // Counting costs the same however many tasks there are, and mostly none is blocked.
-      if ((await this.#backend.counts()).blocked === 0) return this.#end(new Set())
     }
-    const { items, next } = await this.#backend.read('tasks', { state: 'blocked', limit: PAGE }, this.#cursor)
-    const found = new Set(items.map(({ name }) => name))
-    for (const name of found) {
-      this.#found.add(name)
-      this.names.add(name)
+    const { items, next } = await this.#backend.read('gates', { limit: PAGE }, this.#cursor)
+    const gates = [...new Set(items.map(({ gate }) => gate))]
+    for (const gate of gates) {
+      const held = readGate(gate)
+      // Whose input does not fit has a handler: nobody who has it too could do more.
+      if (held?.kind !== 'handler') continue
+      this.#found.add(held.name)
+      this.names.add(held.name)
     }
     this.#cursor = next
-    return next === undefined ? this.#end(found) : { found, more: true }
+    if (next !== undefined) return { gates, more: true }
+    for (const name of this.#before) if (!this.#found.has(name)) this.names.delete(name)
+    return { gates, more: false }
   }
 
-  #end(found: Set<string>): { found: Set<string>; more: boolean } {
-    for (const name of this.#before) if (!this.#found.has(name)) this.names.delete(name)
-    return { found, more: false }
+  /** Some of the names, the next ones each time: in the end all are told, and no hint is large. */
+  some(): string[] {
+    const all = [...this.names]
+    const some: string[] = []
+    let size = 0
+    for (let i = 0; i < Math.min(TOLD, all.length) && (some.length === 0 || size < TOLD_TEXT); i++) {
+      const name = all[this.#told++ % all.length] ?? ''
+      size += name.length
+      some.push(name)
+    }
+    return some
   }
 }

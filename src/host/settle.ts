@@ -2,9 +2,10 @@
 import type { Claimed, FollowUp, Settlement } from '../backend.js'
 import { errorRecord } from '../errors.js'
 import type { EndedRun, HandlerTable } from '../executor.js'
+import { inputGate, markOf } from '../gates.js'
 import type { FollowUpRequest } from '../handlers.js'
 import { mergeRetry, retryDecision } from '../retry.js'
-import type { ErrorRecord } from '../task.js'
+import type { ErrorRecord, HostId } from '../task.js'
 
 export interface Judging {
   /** ms since the epoch. */
@@ -14,6 +15,7 @@ export interface Judging {
   online: boolean
   maxCrashes: number
   table: HandlerTable
+  host: HostId
 }
 
 const at = ({ lane, position, seq }: Claimed) => ({ lane, position, seq })
@@ -22,11 +24,18 @@ const at = ({ lane, position, seq }: Claimed) => ({ lane, position, seq })
 export function settlementOf(task: Claimed, run: EndedRun, judging: Judging): Settlement {
   const { startedAt, finishedAt } = run
   const ended = { ...at(task), startedAt, finishedAt, attempt: task.attempt }
+  if ('misfit' in run) return misfit(task, run.misfit, judging)
   if (!run.ok) return failed(task, run.error, { startedAt, finishedAt }, judging)
   const settlement: Settlement = { ...ended, to: 'completed', value: run.value }
   if (run.followUps) settlement.followUps = run.followUps.map((request) => followUp(task, request))
   if (run.endBatches) settlement.endBatches = run.endBatches
   return settlement
+}
+
+/** Nothing is charged: the handler was not called. It bears this host's mark, so that this host does not try it again by itself. */
+function misfit(task: Claimed, why: string, { host }: Pick<Judging, 'host'>): Settlement {
+  const { attempt, crashes, name } = task
+  return { ...at(task), to: 'aside', gate: inputGate(name), order: markOf(host), attempt, crashes, why }
 }
 
 function failed(

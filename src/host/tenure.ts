@@ -58,8 +58,9 @@ export class Tenure {
     return this.#work?.tally ?? freshTally()
   }
 
+  /** Some of the handlers that tasks wait for: a hint takes a few, and others each time. */
   get parked(): string[] {
-    return [...this.#chores.parked]
+    return this.#chores.someParked()
   }
 
   /** Rejects if it cannot begin: the executor does not open, or the storage fails. */

@@ -77,13 +77,14 @@ export class Work {
   #finished(runs: readonly EndedRun[]): void {
     const { clock, settings } = this.#parts
     const { random, maxCrashes, concurrency = 1 } = settings
-    const judging = { now: clock.now(), random, online: settings.online(), maxCrashes, table: this.#table }
+    const host = this.#host
+    const judging = { now: clock.now(), random, online: settings.online(), maxCrashes, table: this.#table, host }
     let ms = 0
     for (const run of runs) {
       ms += run.finishedAt - run.startedAt
       const task = this.hand.finish(run.key)
       if (!task) continue
-      this.tally.ran++
+      if (!('misfit' in run)) this.tally.ran++
       this.hand.settle(settlementOf(task, run, judging), clock.monotonic())
     }
     const slots = this.#slots

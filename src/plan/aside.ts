@@ -34,6 +34,29 @@ export function setAside(draft: Draft, mark: AsideMark): void {
   draft.changed(place.ledger)
 }
 
+/** Neighbours that wait for the same go into one mark: a host that stops gives back hundreds. Sorted by lane and position. */
+export function setAllAside(draft: Draft, sorted: readonly AsideMark[]): void {
+  let run: AsideMark | undefined
+  for (const mark of sorted) {
+    const state = draft.place(mark.lane)?.state
+    // Ahead of the head each has a skip of its own to replace.
+    const behind = state && (state.held || mark.to <= state.head)
+    if (run && behind && joins(run, mark)) {
+      run.to = mark.to
+      continue
+    }
+    if (run) setAside(draft, run)
+    run = { ...mark }
+  }
+  if (run) setAside(draft, run)
+}
+
+function joins(a: AsideMark, b: AsideMark): boolean {
+  const follows = a.lane === b.lane && a.to === b.from && a.error === undefined && b.error === undefined
+  const waits = a.gate === b.gate && a.order === b.order && a.why === b.why
+  return follows && waits && a.attempt === b.attempt && a.crashes === b.crashes
+}
+
 /**
  * Takes [from, to) out of a mark that covers it. What is left of the mark stays where it was, in up to two pieces, which
  * are returned. In a lane with a line, a position that the head has not passed yet must not look in line again: a skip

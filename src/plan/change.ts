@@ -1,8 +1,9 @@
 /** Changes asked for by those who are not the host: cancel, retry, pause, resume, and what goes with batches and gates. */
 import type { Change } from '../backend.js'
+import { isInputGate } from '../gates.js'
 import type { Plan } from '../storage.js'
 import type { Interval } from '../task.js'
-import { setAside, takeAside } from './aside.js'
+import { setAllAside, setAside, takeAside } from './aside.js'
 import { closeBatch, countBatch } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { type Canceller, canceller } from './cancel.js'
@@ -48,7 +49,7 @@ function* apply(draft: Draft, c: Change, refs: readonly Ref[], cache: BlockCache
     case 'end-batch':
       return yield* endBatch(draft, c.batch, c.now)
     case 'open-gate':
-      return yield* openGate(draft, c.gate)
+      return yield* openGates(draft, c)
   }
 }
 
@@ -118,7 +119,7 @@ function* clear(draft: Draft, { queue, now, reason }: Reason & { queue?: string 
   return cancelled
 }
 
-/** Failed and cancelled tasks go aside, due at once, their attempts at the beginning. */
+/** Failed and cancelled tasks, and those whose input did not fit, go aside, due at once, their attempts at the beginning. */
 function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCache): Step<number> {
   const blocks = new Blocks(cache)
   const known = ascending(refs.filter(({ lane }) => draft.place(lane)))
@@ -137,15 +138,23 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
     skip = covering(ref, skip, asides[i]?.found[0])
     const block = blocks.at(lane, position)
     const place = draft.place(lane)
-    if (!outcome || !block || !place) continue
+    if (!block || !place) continue
+    const { queue } = place.ledger
+    const at = { lane, from: position, to: position + 1 }
+    const again: AsideMark = { queue, ...at, gate: place.state.priority, order: 0, attempt: 1, crashes: 0 }
+    if (!outcome) {
+      if (!skip || !isInputGate(skip.gate)) continue
+      skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)
+      setAside(draft, again)
+      retried++
+      continue
+    }
     const kind = kindAt(outcome, position)
     if (kind === COMPLETED) continue
     if (skip?.gate === null) skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)
     outcome = splitOutcome(draft, outcome, position).find(({ from }) => from > position)
     countBatch(draft, block.batch, kind === FAILED ? 'failed' : 'cancelled', -1, now, block.stage)
-    const { queue } = place.ledger
-    const at = { lane, from: position, to: position + 1 }
-    setAside(draft, { queue, ...at, gate: place.state.priority, order: 0, attempt: 1, crashes: 0 })
+    setAside(draft, again)
     retried++
   }
   return retried
@@ -184,21 +193,34 @@ function* endBatch(draft: Draft, id: string, now: number): Step<number> {
   return 1
 }
 
-/** What waits behind a gate goes back to its priority, in its old order. */
-function* openGate(draft: Draft, gate: string): Step<number> {
+/** What waits behind gates goes back to its priority, in its old order. */
+function* openGates(draft: Draft, { gate, but, limit }: Extract<Change, { type: 'open-gate' }>): Step<number> {
+  const gates = typeof gate === 'string' ? [gate] : gate
   const shut = [...draft.ledgers.values()].filter((ledger) => ledger.aside.blocked)
-  const reads = shut.map(({ queue }) => range('gate', [queue, gate], [queue, gate, LAST]))
+  const most = limit === undefined ? {} : { limit }
+  const reads = shut.flatMap(({ queue }) =>
+    gates.flatMap((of) => {
+      if (but === undefined) return [range('gate', [queue, of], [queue, of, LAST], most)]
+      return [
+        range('gate', [queue, of], [queue, of, but], most),
+        range('gate', [queue, of, but, LAST], [queue, of, LAST], most),
+      ]
+    }),
+  )
   if (reads.length === 0) return 0
   yield reads
-  let opened = 0
+  const back: AsideMark[] = []
+  let room = limit ?? Number.POSITIVE_INFINITY
   for (const mark of reads.flatMap((read) => read.found)) {
     const place = draft.place(mark.lane)
-    if (!place) continue
-    takeAside(draft, mark, mark.from, mark.to)
+    const to = Math.min(mark.to, mark.from + room)
+    if (!place || to <= mark.from) continue
+    takeAside(draft, mark, mark.from, to)
     const { why: _, ...rest } = mark
-    const back: AsideMark = { ...rest, gate: place.state.priority, order: 0 }
-    setAside(draft, back)
-    opened += mark.to - mark.from
+    back.push({ ...rest, to, gate: place.state.priority, order: 0 })
+    room -= to - mark.from
   }
-  return opened
+  back.sort((a, b) => a.lane - b.lane || a.from - b.from)
+  setAllAside(draft, back)
+  return back.reduce((sum, { from, to }) => sum + to - from, 0)
 }

@@ -1,5 +1,6 @@
 /** Claiming: by queue, by priority; what is due from aside first, then the log. */
 import type { Claimed, Exchange } from '../backend.js'
+import { handlerGate } from '../gates.js'
 import type { Position } from '../task.js'
 import { dropSkips, setAside, takeAside } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
@@ -253,7 +254,7 @@ export class Claim {
       else {
         const why = `No handler named '${name}' is served here.`
         const { lane } = block
-        const gate = `handler:${name}`
+        const gate = handlerGate(name)
         setAside(this.#draft, {
           queue: ledger.queue,
           lane,

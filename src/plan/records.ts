@@ -119,7 +119,7 @@ export interface Root {
 /** Positions that are not in line. Key `['aside', lane, to - 1]`; unless it is a skip, the same is under its gate's key. */
 export interface AsideMark extends Interval {
   queue: string
-  /** A priority: open when `order` (a time; 0: now) has come. A string: shut until opened. null: a skip. */
+  /** A priority: open when `order` (a time; 0: now) has come. A string: shut until opened, whatever the order. null: a skip. */
   gate: number | string | null
   order: number
   attempt: number

@@ -1,7 +1,7 @@
 /** Settling: what a host says of the tasks it holds, applied where its lease still covers them. */
 import type { Exchange, Settlement } from '../backend.js'
 import type { HostId, Lane, Position } from '../task.js'
-import { setAside } from './aside.js'
+import { setAllAside } from './aside.js'
 import { closeBatch, countBatch, joinBatch, newBatch } from './batch.js'
 import type { Blocks } from './cache.js'
 import { continueFlow, flowIndex } from './flow.js'
@@ -107,33 +107,19 @@ function join(draft: Draft, id: string, task: Appended, now: number): Appended[]
   return [joined]
 }
 
-/** Neighbours that wait for the same go into one mark: a host that stops gives back hundreds. */
 function moveAside(draft: Draft, sorted: readonly Aside[]): void {
-  let run: AsideMark | undefined
-  for (const one of sorted) {
+  const marks = sorted.flatMap((one): AsideMark[] => {
     const place = draft.place(one.lane)
-    if (!place) continue
+    if (!place) return []
     const { lane, position: from, order, attempt, crashes } = one
     const { queue } = place.ledger
     const gate = one.gate ?? place.state.priority
     const mark: AsideMark = { queue, lane, from, to: from + 1, gate, order, attempt, crashes }
     if (one.why !== undefined) mark.why = one.why
     if (one.error !== undefined) mark.error = one.error
-    // Ahead of the head each has a skip of its own to replace.
-    if (run && joins(run, mark) && (place.state.held || mark.to <= place.state.head)) {
-      run.to = mark.to
-      continue
-    }
-    if (run) setAside(draft, run)
-    run = mark
-  }
-  if (run) setAside(draft, run)
-}
-
-function joins(a: AsideMark, b: AsideMark): boolean {
-  const follows = a.lane === b.lane && a.to === b.from && a.error === undefined && b.error === undefined
-  const waits = a.gate === b.gate && a.order === b.order && a.why === b.why
-  return follows && waits && a.attempt === b.attempt && a.crashes === b.crashes
+    return [mark]
+  })
+  setAllAside(draft, marks)
 }
 
 /** Cuts the settled positions out of the host's parts. What no part with the same seq covers counts for nothing. */

@@ -10,7 +10,7 @@ import type { ErrorRecord } from '../task.js'
  *    in batches of 16, 64, 256, 512: port 12, 4.3, 1.5–2.9, 1.3–2.7; a Comlink callback 14, 4.5, 2–3.7, 2–3.3; a Comlink call
  *    15, 7, 1.7–5.7, 1.8–4.6; one call per task 20–29.
  */
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 
 /** Says that the script has run as far as `serveHandlers`. */
 export interface Ready {

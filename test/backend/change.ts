@@ -101,6 +101,34 @@ export function changeTests(kit: Kit): void {
   })
 
   describe('retry', () => {
+    it('lets tasks go on whose input did not fit, and none that wait for a handler', async () => {
+      const b = await start(kit)
+      const ids = await b.add(Array.from({ length: 6 }, () => ({ name: 'a' })))
+      const [other = ''] = await b.add([{ name: 'missing' }])
+      const host = b.host()
+      const claimed = await host.claim(6, { names: ['a'] })
+      await host.claim(1, { names: ['a'] })
+      await host.exchange({ settle: claimed.map((task) => host.aside(task, { gate: 'input:a', why: 'x', order: 9 })) })
+      expect(await b.counts()).toEqual({ blocked: 7 })
+      await b.retry([ids[4] ?? '', ids[1] ?? '', ids[2] ?? '', other], 3)
+      expect(await b.states(ids)).toEqual(ids.map((_, i) => ([1, 2, 4].includes(i) ? 'available' : 'blocked')))
+      expect(await b.view(ids[1] ?? '')).not.toHaveProperty('why')
+      await b.retry(ids, 3)
+      expect((await host.claim(10, { names: ['a'] })).map(({ id }) => id)).toEqual(ids)
+      expect(await b.counts()).toEqual({ running: 6, blocked: 1 })
+    })
+
+    it('is not for what was cancelled behind its gate', async () => {
+      const b = await start(kit)
+      const [id = ''] = await b.add([{ name: 'a' }])
+      const host = b.host()
+      const settle = (await host.claim(1)).map((task) => host.aside(task, { gate: 'input:a', why: 'x' }))
+      await host.exchange({ settle })
+      await b.cancel([id], 1)
+      expect(await b.counts()).toEqual({ cancelled: 1 })
+      await b.change({ type: 'open-gate', gate: 'input:a', now: b.now }, 0)
+    })
+
     it('makes failed and cancelled tasks available again, and leaves the others alone', async () => {
       const b = await start(kit)
       const ids = await b.add(8, { id: 'b' })

@@ -67,6 +67,29 @@ export function exchangeTests(kit: Kit): void {
       expect(inputs(await host.claim(10, { names: ['a', 'x'] }))).toEqual([1, 2, 6])
     })
 
+    it('opens gates together, so many tasks at a time, and not what bears a mark', async () => {
+      const b = await start(kit)
+      const ids = await b.add(Array.from({ length: 8 }, (_, input) => ({ name: input < 6 ? 'a' : 'b', input })))
+      const host = b.host()
+      const claimed = await host.claim(8)
+      const held = claimed.map((task, i) => ({
+        ...host.aside(task, { order: i < 2 ? 7 : 5, gate: `input:${task.name}`, why: i === 4 ? 'this' : 'that' }),
+      }))
+      await host.exchange({ settle: held })
+      expect(await b.counts()).toEqual({ blocked: 8 })
+      expect(await b.view(ids[4] ?? '')).toMatchObject({ state: 'blocked', why: 'this', input: 4, attempt: 1 })
+      const open = (count: number, more: object = {}) =>
+        b.change({ type: 'open-gate', gate: ['input:a', 'input:b', 'input:c'], now: b.now, ...more }, count)
+      await open(3, { but: 7, limit: 3 })
+      if (!b.repeats) expect(await b.counts()).toEqual({ blocked: 5, available: 3 })
+      await open(3, { but: 7, limit: 3 })
+      await open(0, { but: 7, limit: 3 })
+      expect(await b.states(ids)).toEqual(ids.map((_, i) => (i < 2 ? 'blocked' : 'available')))
+      expect(inputs(await host.claim(8))).toEqual([2, 3, 4, 5, 6, 7])
+      await open(2)
+      expect(inputs(await host.claim(8))).toEqual([0, 1])
+    })
+
     it('takes what was given back before the rest of its priority', async () => {
       const b = await start(kit)
       await b.add(6)

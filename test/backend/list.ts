@@ -98,6 +98,25 @@ export function listTests(kit: Kit): void {
       expect(seen).toEqual(ids.slice(0, 40).reverse())
     })
 
+    it.each([1, 3, 100])(
+      'lists each gate once for each queue, whatever waits behind it, %i on a page',
+      async (limit) => {
+        const b = await start(kit)
+        expect(await b.all('gates', { limit })).toEqual([])
+        const names = Array.from({ length: 10 }, (_, i) => `n${i}`)
+        for (const queue of ['a', '__proto__', '\ud800']) {
+          await b.add(names.map((name) => ({ queue, name })))
+          await b.add(Array.from({ length: 150 }, () => ({ queue, name: 'many' })))
+          await b.add(Array.from({ length: 150 }, (_, i) => ({ queue, name: i % 2 === 0 ? 'odd' : 'even' })))
+          await b.add([{ queue, runAt: b.now + 1_000 }])
+        }
+        await b.host().claim(10, { names: [] })
+        const gates = [...names, 'many', 'odd', 'even'].map((name) => `handler:${name}`).sort()
+        const expected = ['__proto__', 'a', '\ud800'].flatMap((queue) => gates.map((gate) => ({ queue, gate })))
+        expect(await b.all('gates', { limit })).toEqual(expected)
+      },
+    )
+
     it('lists scheduled tasks by time', async () => {
       const b = await start(kit)
       await b.add([5, 3, 9, 3].map((ms) => ({ runAt: b.now + ms })))

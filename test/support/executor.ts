@@ -11,6 +11,8 @@ export type Script = {
   | { do: 'ok'; value?: unknown; followUps?: FollowUpRequest[]; endBatches?: string[] }
   | { do: 'fail'; error?: Partial<ErrorRecord> /** Only the first attempts fail. */; times?: number }
   | { do: 'crash'; times?: number }
+  /** The input does not fit the handler, the first `times`. */
+  | { do: 'misfit'; why?: string; times?: number }
   /** Ends only by abort. */
   | { do: 'hang' }
 )
@@ -39,6 +41,8 @@ export class ScriptedExecutor implements Executor {
   opens = 0
   closes = 0
   concurrency: number | undefined
+  /** Another version of the handlers: does something else with the same input. */
+  rescript = (input: unknown): unknown => input
   /** Every attempt that began, in order. */
   readonly began: Run[] = []
   readonly aborted: string[] = []
@@ -140,7 +144,7 @@ export class ScriptedExecutor implements Executor {
       const run = this.#line.shift()
       if (!run) return
       this.began.push(run)
-      const script = scriptOf(run.input)
+      const script = scriptOf(this.rescript(run.input))
       const act = () => this.#act(run, script)
       let off = false
       const callOff =
@@ -156,6 +160,8 @@ export class ScriptedExecutor implements Executor {
     if (script.do === 'crash' && time <= (script.times ?? Number.POSITIVE_INFINITY)) this.#crash(run)
     else if (script.do === 'fail' && time <= (script.times ?? Number.POSITIVE_INFINITY)) {
       this.#end(run, { ok: false, error: { name: 'Error', message: 'It failed.', ...script.error } })
+    } else if (script.do === 'misfit' && time <= (script.times ?? Number.POSITIVE_INFINITY)) {
+      this.#end(run, { ok: false, misfit: script.why ?? 'input: does not fit' })
     } else if (script.do === 'ok') {
       const { value = run.id, followUps, endBatches } = script
       this.#end(run, { ok: true, value }, { ...(followUps && { followUps }), ...(endBatches && { endBatches }) })
@@ -170,7 +176,7 @@ export class ScriptedExecutor implements Executor {
 
   #end(
     run: Run,
-    outcome: { ok: true; value: unknown } | { ok: false; error: ErrorRecord },
+    outcome: { ok: true; value: unknown } | { ok: false; error: ErrorRecord } | { ok: false; misfit: string },
     more: Pick<EndedRun, 'followUps' | 'endBatches'> = {},
   ): void {
     const startedAt = this.#leave(run)
