@@ -29,6 +29,7 @@ export async function main(args: string[]): Promise<number> {
       const played = await play(site, { seed: i, kills, tasks, among })
       all.push(played)
       console.log(line(played))
+      if (process.env.DIARY) console.log(played.diary.lines.join('\n'))
       if (isBad(played))
         console.log(story(played, `npm run test:chaos -- --seed ${i} --kills ${kills} --tasks ${tasks}`))
     }

@@ -105,6 +105,7 @@ class Play {
       if (look) await this.#look()
     }
     await this.#workload.done()
+    this.#diary.write(`All is stored; ${this.#scene.books.runs.length} executions so far`)
     const verdict = await this.#verdict()
     const faults = [...this.#faults, ...verdict.faults]
     for (const fault of faults) this.#diary.write(`FAULT ${fault}`)
@@ -120,7 +121,7 @@ class Play {
     const { books } = this.#scene
     this.#deaths.push(death)
     this.#allDeaths.push(death)
-    this.#diary.write(`${death.kind}: ${death.what}`)
+    this.#diary.write(`${death.kind}: ${death.what}; ${books.runs.length} executions so far`)
     const [runs, at] = [books.runs.length, Date.now()]
     const next = books.until(() => books.runs.length > runs, LONGEST_PAUSE)
     void next.then((ran) => ran && this.#pauses.push({ kind: death.kind, ms: Date.now() - at }))
@@ -184,6 +185,7 @@ class Play {
     for (const job of this.#jobs) {
       if (job.type === 'flow') flows.set(job.id, await this.#scene.call(living, 'flowResults', job))
     }
+    this.#diary.write(`All is quiet; ${this.#scene.books.runs.length} executions`)
     const recount = await this.#scene.call(living, 'recount')
     const counts = await this.#scene.call(living, 'counts')
     const { books } = this.#scene

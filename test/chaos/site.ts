@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
+import { WebSocketServer } from 'ws'
 import { path, type Report } from './pages/reports.js'
 
 const root = fileURLToPath(new URL('./pages', import.meta.url))
@@ -18,11 +19,15 @@ export interface Site {
 export async function openSite(): Promise<Site> {
   const files = await built()
   const site = { hear: (_: Report) => 0 }
-  const server = createServer((request, response) => {
-    if (request.url === path) void take(request, response, site)
-    else serve(files, request.url ?? '/', response)
+  const server = createServer((request, response) => serve(files, request.url ?? '/', response))
+  const sockets = new WebSocketServer({ server, path })
+  sockets.on('connection', (socket) => {
+    socket.on('message', (data) => {
+      const report: Report = JSON.parse(String(data))
+      socket.send(site.hear(report))
+    })
+    socket.on('error', () => socket.terminate()) // torn by a kill
   })
-  server.keepAliveTimeout = 60_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The server has no port.')
@@ -30,6 +35,7 @@ export async function openSite(): Promise<Site> {
     origin: `http://127.0.0.1:${address.port}`,
     close: () =>
       new Promise<void>((resolve) => {
+        for (const socket of sockets.clients) socket.terminate()
         server.close(() => resolve())
         server.closeAllConnections()
       }),
@@ -62,16 +68,4 @@ function serve(files: Map<string, string | Uint8Array>, url: string, response: S
   const type = types[extname(name)] ?? 'application/octet-stream'
   response.writeHead(file ? 200 : 404, { 'content-type': type, 'cache-control': 'no-store' })
   response.end(file)
-}
-
-/** A report that did not arrive whole was not made: its sender has not gone on. */
-async function take(request: IncomingMessage, response: ServerResponse, site: Pick<Site, 'hear'>): Promise<void> {
-  let text = ''
-  try {
-    for await (const piece of request.setEncoding('utf8')) text += piece
-    const report: Report = JSON.parse(text)
-    response.end(String(site.hear(report)))
-  } catch {
-    response.destroy()
-  }
 }

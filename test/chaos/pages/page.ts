@@ -6,7 +6,7 @@ import type { FlowJob, ImportJob, Single, SinglesJob } from '../work.js'
 import type { Handlers } from './handlers.js'
 import { finished, type Item, keeps } from './items.js'
 import { type Recount, recountOf, rootOf } from './recount.js'
-import { report } from './reports.js'
+import { reporter } from './reports.js'
 
 /** What a page is told in its address; a reload tells it the same. */
 export interface PageOptions {
@@ -19,6 +19,8 @@ export interface PageOptions {
 const options: PageOptions = JSON.parse(decodeURIComponent(location.hash.slice(1)))
 const { database, tab, size } = options
 const life = `${tab}.${Math.round(performance.timeOrigin).toString(36)}`
+
+const report = reporter()
 
 class WatchedBackend extends IndexedDBBackend {
   override async exchange(x: Exchange): Promise<Exchanged> {

@@ -1,9 +1,9 @@
 import type { Seen } from '../../support/pages/witness.js'
 
 /**
- * What pages and their Web Workers tell the orchestrator while it kills them. Each report is an HTTP request that is answered
- * before its sender goes on, so what was not heard did not happen: a handler does nothing before its execution is known,
- * nothing is run before its claim is known. What is heard twice, or of one who is dead by now, is harmless.
+ * What pages and their Web Workers tell the orchestrator while it kills them. Each report is answered before its sender goes
+ * on, so what was not heard did not happen: a handler does nothing before its execution is known, nothing is run before its
+ * claim is known. What is heard of one who is dead by now is harmless.
  */
 export type Report =
   /** A page was opened, or reloaded: every time it is another life. */
@@ -23,21 +23,20 @@ export type Report =
 
 export const path = '/report'
 
-/** From a page. Rejects if nobody listens any more, as when the page is being closed. */
-export async function report(what: Report): Promise<void> {
-  await fetch(path, { method: 'POST', body: JSON.stringify(what) })
-}
-
-/** From a Web Worker, which stands still until it is heard. */
-export function reportAndWait(what: Report): number {
-  const request = new XMLHttpRequest()
-  request.open('POST', path, false)
-  try {
-    request.send(JSON.stringify(what))
-    return Number(request.responseText)
-  } catch {
-    // The page is being closed and takes its requests with it. Whatever went on here would be an execution that nobody
-    // knows of, and an error would be an outcome that the handler never had.
-    for (;;);
+/**
+ * Says that something happened, and resolves with the answer. A WebSocket, because a request costs ten times as much and
+ * executions are reported by the hundred thousand. Never resolves if the sender's page is going: whatever went on then would
+ * be an execution that nobody knows of.
+ */
+export function reporter(): (what: Report) => Promise<number> {
+  const answers: ((number: number) => void)[] = []
+  const socket = new WebSocket(new URL(path, location.href.replace('http', 'ws')))
+  const open = new Promise((resolve) => socket.addEventListener('open', resolve))
+  // In order, as the reports are.
+  socket.addEventListener('message', ({ data }) => answers.shift()?.(Number(data)))
+  return async (what) => {
+    await open
+    socket.send(JSON.stringify(what))
+    return new Promise((resolve) => answers.push(resolve))
   }
 }
