@@ -99,7 +99,7 @@ class Play {
       await this.#scene.books.until(() => this.#before + this.#scene.books.runs.length >= due, LONGEST_PAUSE)
       const death = await perform(kill, this.#scene)
       if (death) this.#died(death)
-      else this.#diary.write(`${kill.kind}: nothing to kill`)
+      else this.#faults.push(`${kill.kind}: nothing to kill`)
       if (kill.kind === 'spin') this.#singles.push({ name: 'spin', item: kill, options: { retry: { attempts: 3 } } })
       await this.#man()
       if (look) await this.#look()
@@ -148,10 +148,9 @@ class Play {
    * before the library opens it.
    */
   async #compare(): Promise<void> {
-    const { name, ...onlooker } = await this.#scene.open(0)
-    const living = { name, ...onlooker }
-    const origin = await this.#scene.call(living, 'root')
-    await this.#scene.close(living)
+    const onlooker = await this.#scene.open(0)
+    const origin = await this.#scene.call(onlooker, 'root')
+    await this.#scene.close(onlooker)
     if (this.#origin === undefined || origin === this.#origin) return
     this.#diary.write(`Chromium has deleted the database: ${this.#origin} is ${origin ?? 'gone'}`)
     this.#deletions++
