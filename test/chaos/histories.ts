@@ -53,40 +53,38 @@ const SLACK = 100
 /** From its timeout on, a spinning handler's Web Worker lives for 1 s; its page may be frozen for 2 s at that. */
 const SPUN = 5_000
 
-/** Why a task may have been claimed or run again. */
+/** Why a task may have been claimed or run again between two moments, in ms since the epoch. */
 export class Excuses {
   readonly #deaths: readonly Death[]
-  readonly #spins: readonly Death[]
 
   constructor(deaths: readonly Death[], books: Books) {
-    this.#deaths = deaths
-    this.#spins = books.runs
+    // Each attempt that spins ends its Web Worker, whoever killed what meanwhile.
+    const spins = books.runs
       .filter(({ name }) => name === 'spin')
-      .map(({ life, worker, heardAt: from, key }) => ({ kind: 'spin', from, to: from + SPUN, life, worker, what: key }))
+      .map((run): Death => {
+        const { life, worker, heardAt: from, key } = run
+        return { kind: 'spin', from, to: from + SPUN, life, worker, what: key }
+      })
+    this.#deaths = [...deaths.filter(({ kind }) => kind !== 'spin'), ...spins]
   }
 
-  /** What took a page's claims away between two moments. */
-  ofHost(life: string, from: number, to: number): Death[] {
-    return this.#deaths.filter(
-      (death) =>
-        death.worker === undefined &&
-        death.kind !== 'spin' &&
-        death.kind !== 'freeze' && // too short for anyone to take over
-        (death.life ?? life) === life &&
-        death.from <= to + SLACK &&
-        death.to >= from - SLACK,
-    )
+  #between(from: number, to: number): Death[] {
+    return this.#deaths.filter((death) => death.from <= to + SLACK && death.to >= from - SLACK)
   }
 
-  /** What ended a Web Worker between two moments; of any of a page's, if none is named. */
-  ofWorker(life: string, worker: number | undefined, from: number, to: number): Death[] {
-    return [...this.#deaths, ...this.#spins].filter(
-      (death) =>
-        death.worker !== undefined &&
-        death.life === life &&
-        (worker ?? death.worker) === death.worker &&
-        death.from <= to + SLACK &&
-        death.to >= from - SLACK,
-    )
+  /** A page lost its claims: it ended, or its lock was stolen. A short freeze takes nothing away. */
+  endedHost(life: string, from: number, to: number): boolean {
+    const ends = ({ kind, worker, life: of = life }: Death) => worker === undefined && kind !== 'freeze' && of === life
+    return this.#between(from, to).some(ends)
+  }
+
+  /** A Web Worker was ended. */
+  endedWorker({ life, worker }: Pick<Execution, 'life' | 'worker'>, from: number, to: number): boolean {
+    return this.#between(from, to).some((death) => death.life === life && death.worker === worker)
+  }
+
+  /** What charges a crash to those it hits: a page that is left or reloaded charges nothing. */
+  charging(from: number, to: number): Death[] {
+    return this.#between(from, to).filter(({ kind }) => kind !== 'close' && kind !== 'reload' && kind !== 'freeze')
   }
 }

@@ -11,8 +11,8 @@ export type Kill = { target: 'host' | 'other'; which: number } & (
   | { kind: 'close' | 'reload' | 'crash' }
   /** For so many ms. */
   | { kind: 'freeze'; ms: number }
-  /** Until another tab has stolen its lock. */
-  | { kind: 'freeze till stolen' }
+  /** Until another tab has stolen its lock. `midway`: at any moment, in the middle of a transaction too. */
+  | { kind: 'freeze till stolen'; midway: boolean }
   | { kind: 'steal' }
   | { kind: 'browser' }
 )
@@ -72,6 +72,8 @@ function killOf(kind: Kind, i: number, random: Seeded): Kill {
   if (kind === 'web worker') return { ...at, kind, how: random.pick(['terminate', 'close', 'break']) }
   if (kind === 'spin') return { ...at, kind, key: `spin-${i}`, bad: random.whole(1, 2) }
   if (kind === 'freeze') return { ...at, kind, ms: random.whole(50, 2_000) }
+  // A frozen page's open transaction keeps everyone waiting until Chromium aborts it after 60 s: seldom is enough.
+  if (kind === 'freeze till stolen') return { ...at, kind, midway: random.chance(0.2) }
   return { ...at, kind }
 }
 
@@ -134,6 +136,7 @@ async function strike(
       return { what: `, for ${kill.ms} ms` }
     case 'freeze till stolen': {
       if (scene.awake.length < 2) return undefined
+      if (!kill.midway) await scene.call(victim, 'rest')
       const at = Date.now()
       await scene.freeze(victim)
       const stolen = await scene.books.until(() => scene.host !== undefined, STOLEN_WITHIN)

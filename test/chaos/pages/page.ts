@@ -23,8 +23,16 @@ const life = `${tab}.${Math.round(performance.timeOrigin).toString(36)}`
 const report = reporter()
 
 class WatchedBackend extends IndexedDBBackend {
+  /** Of the exchange under way. */
+  under: Promise<unknown> = Promise.resolve()
+  /** None begins before. */
+  rest: Promise<unknown> = Promise.resolve()
+
   override async exchange(x: Exchange): Promise<Exchanged> {
-    const answer = await super.exchange(x)
+    await this.rest
+    const answering = super.exchange(x)
+    this.under = answering.catch(() => {})
+    const answer = await answering
     await report(summary(life, x, answer))
     return answer
   }
@@ -153,6 +161,12 @@ export const page = {
     if (how === 'terminate') victim.terminate()
     else victim.postMessage(`chaos: ${how}`)
     return number
+  },
+
+  /** Resolves once no exchange is under way; the next one waits a moment, in which the page can be frozen. */
+  async rest(): Promise<void> {
+    backend.rest = new Promise((resolve) => setTimeout(resolve, 500))
+    await backend.under
   },
 
   /** Takes the lock from whoever has it, and gives it back at once. */
