@@ -160,6 +160,36 @@ describe('metrics and large batches', () => {
   })
 })
 
+describe('the storage', () => {
+  const says = (page: Page) => page.locator('#notice').innerText()
+
+  test('a database that the browser deleted is told of above the page, and a new one is used', async () => {
+    const page = await newPage()
+    const origin = page.url()
+    await page.getByRole('button', { name: 'Start' }).click()
+    await ended(page, 'users')
+    await page.goto('about:blank')
+    const devtools = await page.context().newCDPSession(page)
+    await devtools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' })
+    await page.goto(origin)
+    await expect.poll(() => says(page)).toContain('The browser has deleted the database')
+    await page.getByRole('button', { name: 'Start' }).click()
+    await ended(page, 'users')
+    await expect.poll(() => figuresOf(page)).toEqual(sample)
+  })
+
+  test('without a database the page works in memory, and says that nothing is kept', async () => {
+    const page = await newPage()
+    await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'indexedDB'))
+    await page.reload()
+    await expect.poll(() => says(page)).toContain('Tasks are in memory now')
+    await expect.poll(() => page.locator('#status').innerText()).toContain('in memory only: it ends with this page')
+    await page.getByRole('button', { name: 'Start' }).click()
+    await ended(page, 'users')
+    expect(await figuresOf(page)).toEqual(sample)
+  })
+})
+
 describe('the page', () => {
   test('fits a phone', async () => {
     const page = await newPage({ width: 360, height: 740 })

@@ -1,9 +1,10 @@
 import { taskStates } from 'sitq'
-import { estimate, persist } from 'sitq/indexeddb'
-import { queue, worker } from '../runs/queue.js'
+import { estimate, persist, persisted } from 'sitq/indexeddb'
+import { backend, queue, worker } from '../runs/queue.js'
 import { destroyAll } from './destroy.js'
 import { button, byId, el, fill, setText, watch } from './dom.js'
 import { bytes, clock, count } from './format.js'
+import { durability, startNotices } from './notices.js'
 import { saved } from './saved.js'
 
 const LOOK = 250
@@ -30,6 +31,7 @@ export function startStatus(): void {
       (error: unknown) => log(error instanceof Error ? error.message : String(error)),
     )
   }
+  startNotices(log)
   fill(
     byId('status', HTMLElement),
     roleView(log),
@@ -145,15 +147,12 @@ function storageView(signal: AbortSignal, act: Act): Node[] {
   const keep = button('Keep it', () => act('Asked the browser to keep what is stored.', persist), 'quiet')
   keep.title = 'Ask the browser not to delete it'
   watch(LOOK_AT_STORAGE, signal, async () => {
-    const [space, persisted] = await Promise.all([estimate(), navigator.storage.persisted()])
+    const [space, kept] = await Promise.all([estimate(), persisted()])
     const used = space
       ? `${bytes(space.usage)} of ${bytes(space.quota)} used`
       : 'The browser does not tell how much is used'
-    setText(
-      says,
-      `${used}; ${persisted ? 'kept until you delete it' : 'the browser may delete it when space runs short'}.`,
-    )
-    keep.disabled = persisted
+    setText(says, `${used}; ${durability(kept)}.`)
+    keep.disabled = kept || !backend.durable
   })
   return [says, el('div', { class: 'actions' }, keep, button('Delete everything', destroyAll, 'quiet danger'))]
 }

@@ -4,7 +4,8 @@ import { webWorkers } from 'sitq/web-worker'
 import type { Handlers } from '../handlers.js'
 
 // Nothing is touched before the first operation: importing this module starts nothing.
-export const backend = new IndexedDBBackend({ name: 'sitq-demo' })
+// Where a database can't be had (site data blocked, a broken disk) the page works all the same, and says that nothing is kept.
+export const backend = new IndexedDBBackend({ name: 'sitq-demo', fallback: 'memory' })
 
 export const queue = new TaskQueue<Handlers>({ backend })
 
