@@ -192,7 +192,8 @@ export class Claim {
       }
     }
     let rest: AsideMark | undefined = mark
-    for (const { from, to } of merged(taken)) rest = rest && takeAside(this.#draft, rest, from, to).find((piece) => piece.from >= to)
+    for (const { from, to } of merged(taken))
+      rest = rest && takeAside(this.#draft, rest, from, to).find((piece) => piece.from >= to)
     for (const { block, from, to } of taken) this.#take(ledger, block, from, to, mark)
     return whole
   }

@@ -47,7 +47,11 @@ async function checkBatches({ model }: World, { backend }: Client, page: number)
   const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
   same(listed.map(withoutPace).sort(byId), wanted.sort(byId), 'batches')
   const times = listed.map(({ createdAt }) => createdAt)
-  same(times, [...times].sort((a, b) => b - a), 'batches are listed newest first')
+  same(
+    times,
+    [...times].sort((a, b) => b - a),
+    'batches are listed newest first',
+  )
   for (const batch of model.batches.values()) {
     const view = await backend.batch(batch.id)
     same(view && withoutPace(view), model.batchView(batch), `batch ${batch.id}`)
@@ -63,7 +67,9 @@ async function checkBatches({ model }: World, { backend }: Client, page: number)
       const [first] = parts
       if (!first) continue
       const ended = await all(backend, 'ended', { lane: first.lane, from: first.from, to: first.to, limit: page })
-      const covered = model.tasks.filter((t) => t.lane === first.lane && t.position >= first.from && t.position < first.to)
+      const covered = model.tasks.filter(
+        (t) => t.lane === first.lane && t.position >= first.from && t.position < first.to,
+      )
       const results = covered.sort((a, b) => a.position - b.position).flatMap((task) => resultOf(task) ?? [])
       same(ended, results, `what has ended of a part of batch ${batch.id}`)
     }
@@ -74,7 +80,12 @@ function withoutPace<T extends object>(view: T): T {
   return { ...view, pace: undefined }
 }
 
-async function checkList(world: World, { backend }: Client, state: (typeof states)[number], limit: number): Promise<void> {
+async function checkList(
+  world: World,
+  { backend }: Client,
+  state: (typeof states)[number],
+  limit: number,
+): Promise<void> {
   const { model } = world
   const listed = await all(backend, 'tasks', { state, limit })
   const mine = model.tasks.filter((task) => model.state(task) === state)

@@ -19,11 +19,14 @@ export async function histories<Step>(
 ): Promise<void> {
   const [seed, path] = [env('SEED'), env('REPLAY')]
   let told: Telling = { script: [] }
-  const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: o.steps, size: 'max' }), async (steps) => {
-    await run(steps, (telling) => {
-      told = telling
-    })
-  })
+  const property = fc.asyncProperty(
+    fc.array(step, { minLength: 1, maxLength: o.steps, size: 'max' }),
+    async (steps) => {
+      await run(steps, (telling) => {
+        told = telling
+      })
+    },
+  )
   const details = await fc.check(property, {
     numRuns: Math.ceil(o.runs * Number(env('RUNS') ?? 1)),
     ...(seed === undefined ? {} : { seed: Number(seed) }),
@@ -42,7 +45,10 @@ export async function histories<Step>(
   }
   const message = error instanceof Error ? error.message : String(error)
   const repeat = `SEED=${details.seed} REPLAY=${details.counterexamplePath}`
-  throw new Error(`${message}\n\nafter ${details.numRuns} histories, in step ${told.script.length} of\n${numbered(told.script)}\n\n${repeat}`, {
-    cause: error,
-  })
+  throw new Error(
+    `${message}\n\nafter ${details.numRuns} histories, in step ${told.script.length} of\n${numbered(told.script)}\n\n${repeat}`,
+    {
+      cause: error,
+    },
+  )
 }

@@ -19,7 +19,10 @@ export type Outcome = { finishedAt: number; startedAt?: number } & (
 )
 
 /** A stage of a pipeline, without counts. */
-export type StageOf = { kind: 'map'; name: string } | { kind: 'filter'; name: string } | { kind: 'filter'; field: string }
+export type StageOf =
+  | { kind: 'map'; name: string }
+  | { kind: 'filter'; name: string }
+  | { kind: 'filter'; field: string }
 
 export interface ModelTask {
   /** `''` until someone has looked: the ids of follow-ups are told to nobody. */
@@ -109,7 +112,9 @@ export class Model {
     const order = ({ place }: ModelTask) => (place.at === 'aside' ? place.order : Number.POSITIVE_INFINITY)
     return this.tasks
       .filter((task) => task.queue === queue && (task.place.at === 'line' || this.#waits(task)))
-      .sort((a, b) => a.priority - b.priority || compare(order(a), order(b)) || a.lane - b.lane || a.position - b.position)
+      .sort(
+        (a, b) => a.priority - b.priority || compare(order(a), order(b)) || a.lane - b.lane || a.position - b.position,
+      )
   }
 
   heldBy(host: string): ModelTask[] {
@@ -119,7 +124,8 @@ export class Model {
   /** What a batch's view says, recounted. */
   batchView(batch: ModelBatch) {
     const of = (status: string, stage?: number) =>
-      batch.tasks.filter((task) => this.state(task) === status && (stage === undefined || (task.stage ?? 0) === stage)).length
+      batch.tasks.filter((task) => this.state(task) === status && (stage === undefined || (task.stage ?? 0) === stage))
+        .length
     const [failed, cancelled, dropped] = [of('failed'), of('cancelled'), batch.dropped.size]
     const completed = batch.stages ? batch.through.size : of('completed')
     const stages = batch.stages?.map((stage, s) => {
@@ -128,10 +134,25 @@ export class Model {
       for (const index of batch.through) items.add(index)
       for (const [index, at] of batch.dropped) if (at > s) items.add(index)
       const droppedHere = [...batch.dropped.values()].filter((at) => at === s).length
-      return { ...stage, completed: items.size, failed: of('failed', s), cancelled: of('cancelled', s), dropped: droppedHere }
+      return {
+        ...stage,
+        completed: items.size,
+        failed: of('failed', s),
+        cancelled: of('cancelled', s),
+        dropped: droppedHere,
+      }
     })
     return {
-      ...{ id: batch.id, queue: batch.queue, total: batch.total, completed, failed, cancelled, dropped },
+      ...{
+        id: batch.id,
+        queue: batch.queue,
+        total: batch.total,
+        imported: batch.imported,
+        completed,
+        failed,
+        cancelled,
+        dropped,
+      },
       ...{ done: completed + failed + cancelled + dropped, open: batch.open, createdAt: batch.createdAt },
       ...(batch.endedAt === undefined ? {} : { endedAt: batch.endedAt }),
       ...(stages ? { stages } : {}),
@@ -187,7 +208,9 @@ export class Model {
       x,
       counted.map(({ task }) => task),
     )
-    const moved = [...this.batches.values()].filter((batch) => before.get(batch) !== JSON.stringify(this.batchView(batch)))
+    const moved = [...this.batches.values()].filter(
+      (batch) => before.get(batch) !== JSON.stringify(this.batchView(batch)),
+    )
     claim.more ||= this.unseen.length > 0
     const traced = counted.length > 0 || claim.claimed.length > 0 || claim.parked.length > 0 || x.seq === 1
     const left = x.leave ? this.heldBy(x.host) : []
@@ -200,7 +223,13 @@ export class Model {
   #settle(task: ModelTask, one: Settlement, now: number): void {
     if (one.to === 'aside') {
       const { order, attempt, crashes, gate, why, error } = one
-      task.place = { at: 'aside', order, ...(gate === undefined ? {} : { gate }), ...(why ? { why } : {}), ...(error ? { error } : {}) }
+      task.place = {
+        at: 'aside',
+        order,
+        ...(gate === undefined ? {} : { gate }),
+        ...(why ? { why } : {}),
+        ...(error ? { error } : {}),
+      }
       Object.assign(task, { attempt, crashes })
       return
     }
@@ -365,7 +394,12 @@ export class Model {
     const live = new Set(of.filter(({ place }) => place.at !== 'ended'))
     for (const task of live) {
       const attempts = task.place.at === 'held' ? task.attempt : task.attempt - 1
-      this.#end(task, { status: 'cancelled', finishedAt: now, ...(reason === undefined ? {} : { reason }) }, attempts, now)
+      this.#end(
+        task,
+        { status: 'cancelled', finishedAt: now, ...(reason === undefined ? {} : { reason }) },
+        attempts,
+        now,
+      )
     }
     return live.size
   }

@@ -22,7 +22,11 @@ function sentence(action: Action): string {
     }
     case 'add to batch': {
       const { client, batch, count, queue, priority, delay, again, open } = action
-      const more = [priority && `priority ${priority}`, delay && `due in ${delay} ms`, again && `${again} of them again`]
+      const more = [
+        priority && `priority ${priority}`,
+        delay && `due in ${delay} ms`,
+        again && `${again} of them again`,
+      ]
       const how = more.filter(Boolean).map((text) => `, ${text}`)
       return `${clientName(client)} adds ${tasks(count)} to batch ${batch} (${open ? 'open' : 'the last'}) in ${queue}${how.join('')}`
     }
@@ -30,7 +34,8 @@ function sentence(action: Action): string {
       const { host, settle, limit, claims, names, queues, leave, twice } = action
       const parts = [
         `settles what it holds as ${settle.join(', ')} in turn`,
-        claims && `claims up to ${limit}${names ? ` named ${names.join(', ')}` : ''}${queues ? `, ${queues.join(', ')} first` : ''}`,
+        claims &&
+          `claims up to ${limit}${names ? ` named ${names.join(', ')}` : ''}${queues ? `, ${queues.join(', ')} first` : ''}`,
         leave && 'leaves',
         twice && 'sends all that twice',
       ]
