@@ -148,6 +148,24 @@ it('a large value has a block of its own', async () => {
   expect(sizes).toEqual([1, 1, 2])
 })
 
+it('tasks of a batch that was pruned count nothing in another of the same id', async () => {
+  const { b } = await start()
+  const ids = await b.add(3, { id: 'b' })
+  const host = b.host()
+  await host.fail(await host.claim())
+  b.now += 10 * MINUTE
+  await b.prune({ age: MINUTE })
+  expect(await b.backend.batch('b')).toBeUndefined()
+  await b.add(2, { id: 'b' })
+  await b.retry(ids, 3)
+  expect(await b.backend.batch('b')).toMatchObject({ total: 2, failed: 0, done: 0 })
+  await host.complete(await host.claim(3))
+  await b.cancel(ids)
+  expect(await b.backend.batch('b')).toMatchObject({ total: 2, completed: 0, done: 0 })
+  await b.runAll()
+  expect(await b.backend.batch('b')).toMatchObject({ total: 2, completed: 2, done: 2, endedAt: b.now })
+})
+
 const lose = (storage: Storage, lane: number, last: number) =>
   storage.run(
     function* () {

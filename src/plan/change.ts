@@ -66,7 +66,7 @@ function* cancelRefs(draft: Draft, refs: readonly Ref[], { now, reason }: Reason
     const block = blocks[i]?.found[0]
     if (!block || block.to <= stretch.from) return
     const count = cancel(stretch)
-    if (count > 0) countBatch(draft, block.batch, 'cancelled', count, now, block.stage)
+    if (count > 0) countBatch(draft, block, 'cancelled', count, now)
     cancelled += count
   })
   return cancelled
@@ -95,7 +95,7 @@ function cancelParts(draft: Draft, parts: readonly PartMark[], cancel: Canceller
   let cancelled = 0
   for (const part of parts) {
     const count = cancel(part)
-    if (count > 0) countBatch(draft, part.batch, 'cancelled', count, now, part.stage)
+    if (count > 0) countBatch(draft, part, 'cancelled', count, now)
     cancelled += count
   }
   return cancelled
@@ -142,7 +142,7 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
     if (kind === COMPLETED) continue
     if (skip?.gate === null) skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)
     outcome = splitOutcome(draft, outcome, position).find(({ from }) => from > position)
-    countBatch(draft, block.batch, kind === FAILED ? 'failed' : 'cancelled', -1, now, block.stage)
+    countBatch(draft, block, kind === FAILED ? 'failed' : 'cancelled', -1, now)
     const { queue } = place.ledger
     const at = { lane, from: position, to: position + 1 }
     setAside(draft, { queue, ...at, gate: place.state.priority, order: 0, attempt: 1, crashes: 0 })

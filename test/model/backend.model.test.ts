@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { MemoryStorage } from '../../src/memory/storage.js'
 import { histories } from './history.js'
-import { type Step, step } from './steps.js'
+import { history, type Step } from './steps.js'
 import { type Database, World } from './world.js'
 
 const memory = async (): Promise<Database> => {
@@ -14,6 +14,7 @@ async function run(database: Database, steps: readonly Step[], tell: (world: Wor
   tell(world)
   try {
     for (const one of steps) await world.run(one)
+    await world.end()
   } finally {
     await database.close()
   }
@@ -22,9 +23,9 @@ async function run(database: Database, steps: readonly Step[], tell: (world: Wor
 
 it('memory: whatever several clients and hosts do, everything that can be read is as the model says', async () => {
   let steps = 0
-  await histories(step, { runs: 100, steps: 25 }, async (history, tell) => {
-    steps += history.length
-    await run(await memory(), history, tell)
+  await histories(history(20), 60, async (steps_, tell) => {
+    steps += steps_.length
+    await run(await memory(), steps_, tell)
   })
   expect(steps).toBeGreaterThan(0)
 }, 600_000)

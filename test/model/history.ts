@@ -1,54 +1,44 @@
 import fc from 'fast-check'
 import { numbered } from './script.js'
 
+/** Browsers have none. */
 const env = (name: string) => (typeof process === 'undefined' ? undefined : process.env[name])
 
-/** A history that can be run from its beginning, and told. */
+/** A history that is being run, as it is told. */
 export interface Telling {
-  script: readonly string[]
+  readonly script: readonly string[]
 }
 
 /**
- * Runs random histories. One that fails is shrunk and thrown as a script. More with RUNS in the environment (a factor:
- * RUNS=10); SEED and REPLAY (what a failure prints) run one again.
+ * Runs random histories. One that fails is shrunk, and thrown as a script that can be read, with what runs it again:
+ * SEED and REPLAY in the environment. More of them with RUNS (a factor, RUNS=10).
  */
 export async function histories<Step>(
-  step: fc.Arbitrary<Step>,
-  o: { runs: number; steps: number },
+  history: fc.Arbitrary<Step[]>,
+  runs: number,
   run: (steps: readonly Step[], tell: (telling: Telling) => void) => Promise<void>,
 ): Promise<void> {
   const [seed, path] = [env('SEED'), env('REPLAY')]
-  let told: Telling = { script: [] }
-  const property = fc.asyncProperty(
-    fc.array(step, { minLength: 1, maxLength: o.steps, size: 'max' }),
-    async (steps) => {
-      await run(steps, (telling) => {
-        told = telling
-      })
-    },
-  )
+  const property = fc.asyncProperty(history, (steps) => run(steps, () => {}))
   const details = await fc.check(property, {
-    numRuns: Math.ceil(o.runs * Number(env('RUNS') ?? 1)),
+    numRuns: Math.ceil(runs * Number(env('RUNS') ?? 1)),
     ...(seed === undefined ? {} : { seed: Number(seed) }),
     ...(path === undefined ? {} : { path }),
   })
   if (!details.failed) return
-  // The last one that was run need not be the one that failed.
-  const [steps] = details.counterexample ?? [[]]
+  // The last one that was run need not be the one that failed: it is run once more, to be told.
+  const [steps = []] = details.counterexample ?? []
+  let told: readonly string[] = []
   let error: unknown = details.errorInstance
   try {
-    await run(steps, (telling) => {
-      told = telling
+    await run(steps, ({ script }) => {
+      told = script
     })
   } catch (again) {
     error = again
   }
   const message = error instanceof Error ? error.message : String(error)
-  const repeat = `SEED=${details.seed} REPLAY=${details.counterexamplePath}`
-  throw new Error(
-    `${message}\n\nafter ${details.numRuns} histories, in step ${told.script.length} of\n${numbered(told.script)}\n\n${repeat}`,
-    {
-      cause: error,
-    },
-  )
+  const where = `after ${details.numRuns} histories, at the end of\n${numbered(told)}`
+  const repeat = `Again: SEED=${details.seed} REPLAY=${details.counterexamplePath}`
+  throw new Error(`${message}\n\n${where}\n\n${repeat}`, { cause: error })
 }

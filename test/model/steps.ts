@@ -64,7 +64,7 @@ const batched = fc.record({
   batch: anyBatch,
   count,
   queue,
-  priority: fc.constantFrom(0, 0, -1, -99, -100),
+  priority: fc.constantFrom<number[]>(0, 0, -1, -99, -100),
   delay: fc.constantFrom(0, 0, 0, 50),
   /** How many inputs before those that were stored are sent again. */
   again: fc.constantFrom(0, 0, 3, 1_000),
@@ -151,3 +151,96 @@ export type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 export const states: readonly TaskState[] = [
   ...(['blocked', 'scheduled', 'available', 'running', 'completed', 'failed', 'cancelled'] as const),
 ]
+
+// — histories —————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+const plainly = (actions: Action[]): Step[] => actions.map((one) => ({ action: one, fault: undefined, page: 7 }))
+const exchange = (of: number, o: Partial<Of<'exchange'>> = {}): Action => {
+  const rest = { names: undefined, queues: undefined, leave: false, twice: false }
+  return { do: 'exchange', host: of, settle: ['keep'], limit: 20, claims: true, ...rest, ...o }
+}
+const recover = (of: number): Action => ({ do: 'recover', host: of, dead: 'others', left: false, maxCrashes: 3 })
+
+/** Ways to where it gets interesting, which single steps seldom find. */
+const openings = fc.oneof(
+  // A batch that ended long ago and is pruned; its name will be used again, and its last tasks are still there.
+  fc.record({ batch: anyBatch, count: few }).map(({ batch, count: n }) => {
+    const add = {
+      client: 0,
+      batch,
+      count: n,
+      queue: 'default' as const,
+      priority: 0,
+      delay: 0 as const,
+      again: 0 as const,
+    }
+    return plainly([
+      { do: 'add to batch', ...add, open: false },
+      exchange(0),
+      exchange(0, { settle: ['fail', 'ok'], claims: false }),
+      { do: 'cancel batch', client: 0, batch },
+      { do: 'time', ms: 10 ** 9 },
+      { do: 'prune', client: 0, age: 0, count: 100_000 },
+      { do: 'add to batch', ...add, open: true },
+    ])
+  }),
+  // Tasks that have crashed once or twice, beside others that have not.
+  fc.record({ times: fc.integer({ min: 1, max: 2 }), count: fc.integer({ min: 1, max: 40 }) }).map((o) => {
+    const group = { queue: 'default' as const, priority: 0 as const, delay: 0 as const }
+    const groups = [
+      { ...group, name: 'a' as const, count: o.count },
+      { ...group, name: 'b' as const, count: 3 },
+    ]
+    const crash = Array.from({ length: o.times }, () => [exchange(1, { limit: 60 }), recover(0)])
+    return plainly([{ do: 'add', client: 0, groups }, ...crash.flat(), { do: 'add', client: 1, groups }])
+  }),
+  // A lane of several blocks with holes ahead of its head, some of which are tasks again.
+  fc.record({ batch: fc.constantFrom(...plain), holes: picks, again: picks, limit: fc.nat(400) }).map((o) => {
+    const add = { client: 0, queue: 'default' as const, priority: 0 as const, delay: 0 as const, again: 0 as const }
+    const groups = [
+      { queue: 'default' as const, name: 'a' as const, priority: 0 as const, delay: 0 as const, count: 200 },
+    ]
+    return plainly([
+      { do: 'add', client: 0, groups },
+      { do: 'add to batch', ...add, batch: o.batch, count: 150, open: true },
+      { do: 'add', client: 0, groups },
+      { do: 'cancel', client: 1, picks: o.holes },
+      { do: 'cancel batch', client: 1, batch: o.batch },
+      { do: 'retry', client: 2, picks: [...o.holes, ...o.again] },
+      exchange(0, { limit: o.limit }),
+    ])
+  }),
+  // Runs of both pipelines, half through.
+  fc
+    .record({ count: few, settle: fc.array(fc.constantFrom(...settleKinds), { minLength: 1, maxLength: 4 }) })
+    .map((o) => {
+      const add = {
+        client: 0,
+        count: o.count,
+        queue: 'default' as const,
+        priority: -99,
+        delay: 0 as const,
+        again: 0 as const,
+      }
+      return plainly([
+        { do: 'add to batch', ...add, batch: 'p', open: true },
+        { do: 'add to batch', ...add, batch: 'q', open: false },
+        exchange(0, { limit: 30 }),
+        exchange(0, { limit: 30, settle: ['ok', ...o.settle] }),
+        exchange(0, { limit: 30, settle: ['ok'], twice: true }),
+      ])
+    }),
+)
+
+/** A history of about so many steps. */
+export const history = (length: number, faulty = step): fc.Arbitrary<Step[]> =>
+  fc
+    .array(fc.oneof({ weight: 24, arbitrary: faulty.map((one) => [one]) }, { weight: 1, arbitrary: openings }), {
+      minLength: 1,
+      maxLength: length,
+      size: 'max',
+    })
+    .map((parts) => parts.flat())
+
+/** Steps at which nothing happens to a transaction. */
+export const undisturbed = fc.record({ action, fault: fc.constant(undefined), page })
