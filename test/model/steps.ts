@@ -29,7 +29,8 @@ export const pipelines: Record<(typeof runs)[number], readonly StageOf[]> = {
 }
 
 const client = fc.nat(2)
-const host = fc.nat(2)
+/** One does most of the work. */
+const host = fc.constantFrom<number[]>(0, 0, 0, 1, 2)
 const queue = fc.constantFrom(...queues)
 const anyQueue = fc.constantFrom(undefined, ...queues)
 const anyBatch = fc.constantFrom(...plain, ...runs)
