@@ -31,7 +31,7 @@ export interface BatchChunk {
   id: string
   /** Of the batch; the tasks name their own. */
   queue: string
-  /** Index in the whole input of the chunk's first task. Inputs before the batch's total are stored already and ignored. */
+  /** Index in the whole input of the chunk's first task. Inputs that were imported before are ignored. */
   offset: number
   /** More inputs will come. */
   open: boolean
@@ -143,6 +143,8 @@ export interface BatchView {
   id: string
   queue: string
   total: number
+  /** Of the total, those that came by `add`: where an interrupted import goes on. The others were added by tasks. */
+  imported: number
   done: number
   completed: number
   failed: number

@@ -332,6 +332,34 @@ describe('enqueueMany', () => {
     expect(await batch.progress()).toMatchObject({ total: 20, open: false })
   })
 
+  it('goes on where it was interrupted, however many tasks joined the batch meanwhile', async () => {
+    const { queue, backend, clock } = setup()
+    backend.fail = (chunk) => (chunk === 1 ? new StorageError('quota', 'full') : undefined)
+    await expect(queue.enqueueMany('echo', numbers(10), { id: 'b', chunkSize: 4 })).rejects.toThrow('full')
+    backend.fail = undefined
+    const x = { host: 'h', now: clock.now(), until: clock.now() + 30_000, settle: [] }
+    const { claimed } = await backend.exchange({ ...x, seq: 1, claim: { limit: 1 } })
+    const followUps = ['p', 'q', 'r'].map((input) => ({
+      queue: 'default',
+      name: 'echo',
+      input,
+      priority: 0,
+      batch: 'b',
+    }))
+    const settle = claimed.map(({ lane, position, seq, attempt }) => {
+      const times = { startedAt: x.now, finishedAt: x.now, attempt }
+      return { lane, position, seq, to: 'completed' as const, value: 0, ...times, followUps }
+    })
+    await backend.exchange({ ...x, seq: 2, settle })
+    const stored: number[] = []
+    const onProgress = (progress: { stored: number }) => stored.push(progress.stored)
+    const batch = await queue.enqueueMany('echo', numbers(10), { id: 'b', chunkSize: 4, onProgress })
+    expect(stored).toEqual([8, 10])
+    expect(await batch.progress()).toMatchObject({ total: 13, open: false })
+    const { items } = await queue.list({ state: 'available', limit: 1_000 })
+    expect(items.map(({ input }) => input)).toEqual([1, 2, 3, 'p', 'q', 'r', 4, 5, 6, 7, 8, 9])
+  })
+
   it('stores each input once, wherever it is interrupted, in chunks of any size', async () => {
     const runs = fc.array(fc.record({ size: fc.integer({ min: 1, max: 9 }), failAt: fc.nat(6) }), { maxLength: 5 })
     await fc.assert(

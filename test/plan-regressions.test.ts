@@ -87,6 +87,26 @@ it('a twice-crashed task that gets parked does not stop the others', async () =>
   expect([reply.parked, reply.claimed.length || reply.more]).toEqual([['poison'], 3])
 })
 
+it('what is parked on the way costs a claim nothing, and lets nobody by', async () => {
+  const { b } = await start()
+  const due = [...upTo(5).map((i) => ({ name: 'unknown', input: i })), ...upTo(3).map((i) => ({ input: `due ${i}` }))]
+  await b.add(due.map((task, i) => ({ ...task, runAt: b.now + 1 + i })))
+  b.now += 100
+  await b.add([{ input: 'later' }])
+  const { claimed, parked } = await b.host().exchange({ claim: { limit: 2, names: ['work'] } })
+  expect([inputs(claimed), parked]).toEqual([['due 0', 'due 1'], ['unknown']])
+  expect(await b.counts()).toEqual({ blocked: 5, running: 2, scheduled: 1, available: 1 })
+})
+
+it('crashed tasks that are parked leave room for those that are served', async () => {
+  const { b } = await start()
+  await b.add([...upTo(16).map(() => ({ name: 'unknown' })), ...upTo(4).map((i) => ({ input: i }))])
+  await crash(b, 20)
+  const { claimed } = await b.host().exchange({ claim: { limit: 9, names: ['work'] } })
+  expect(inputs(claimed)).toEqual([0, 1, 2, 3])
+  expect(await b.counts()).toEqual({ blocked: 16, running: 4 })
+})
+
 it('more, where the limit alone kept crashed tasks back', async () => {
   const { b } = await start()
   await b.add(10)
@@ -126,6 +146,24 @@ it('a large value has a block of its own', async () => {
     { stores: ['blocks'], write: false },
   )
   expect(sizes).toEqual([1, 1, 2])
+})
+
+it('tasks of a batch that was pruned count nothing in another of the same id', async () => {
+  const { b } = await start()
+  const ids = await b.add(3, { id: 'b' })
+  const host = b.host()
+  await host.fail(await host.claim())
+  b.now += 10 * MINUTE
+  await b.prune({ age: MINUTE })
+  expect(await b.backend.batch('b')).toBeUndefined()
+  await b.add(2, { id: 'b' })
+  await b.retry(ids, 3)
+  expect(await b.backend.batch('b')).toMatchObject({ total: 2, failed: 0, done: 0 })
+  await host.complete(await host.claim(3))
+  await b.cancel(ids)
+  expect(await b.backend.batch('b')).toMatchObject({ total: 2, completed: 0, done: 0 })
+  await b.runAll()
+  expect(await b.backend.batch('b')).toMatchObject({ total: 2, completed: 2, done: 2, endedAt: b.now })
 })
 
 const lose = (storage: Storage, lane: number, last: number) =>

@@ -51,7 +51,7 @@ export async function enqueueMany(
       chunker.stop()
       return id
     }
-    await storeAll({ client, chunker, template, id, stages, options, skip: before?.total ?? 0 })
+    await storeAll({ client, chunker, template, id, stages, options, skip: before?.imported ?? 0 })
     return id
   } catch (error) {
     chunker.stop()
@@ -90,7 +90,7 @@ async function storeAll(job: Import): Promise<void> {
       // Another import of the same batch is ahead of this one, or the batch was cancelled.
       const view = await client.backend.batch(job.id)
       if (view && !view.open) return chunker.stop()
-      job.skip = Math.max(job.skip, view?.total ?? 0)
+      job.skip = Math.max(job.skip, view?.imported ?? 0)
     }
     options.onProgress?.({ stored: Math.max(job.skip, chunk.offset + chunk.inputs.length) })
     if (chunk.last) return

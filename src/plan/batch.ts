@@ -13,25 +13,34 @@ export function newBatch(id: string, queue: string, now: number, stages?: Stage[
 export function joinBatch(batch: BatchMark, tasks: readonly Appended[]): void {
   for (const task of tasks) {
     task.batch = batch.id
+    task.born = batch.createdAt
     task.index = batch.total++
     if (batch.stages) task.stage = 0
   }
 }
 
+/** The batch that a block's tasks belong to, if it is loaded; undefined if it was pruned, though there is one with its id. */
+export function batchOf(
+  { batches }: { batches: ReadonlyMap<string, BatchMark> },
+  of: { batch?: string; born?: number },
+): BatchMark | undefined {
+  const batch = of.batch === undefined ? undefined : batches.get(of.batch)
+  return of.born === undefined || of.born === batch?.createdAt ? batch : undefined
+}
+
 /** Counts ended inputs into (or, negative, out of) their batch. Whoever calls has loaded it; a pruned one counts nothing. */
 export function countBatch(
   draft: Draft,
-  id: string | undefined,
+  of: { batch?: string; born?: number; stage?: number },
   state: 'completed' | 'failed' | 'cancelled' | 'dropped',
   count: number,
   now: number,
-  stage?: number,
 ): void {
-  const batch = id === undefined ? undefined : draft.batches.get(id)
+  const batch = batchOf(draft, of)
   if (!batch) return
   batch[state] += count
-  const of = stage === undefined ? undefined : batch.stages?.[stage]
-  if (of && state !== 'dropped' && state !== 'completed') of[state] += count
+  const stage = of.stage === undefined ? undefined : batch.stages?.[of.stage]
+  if (stage && state !== 'dropped' && state !== 'completed') stage[state] += count
   if (count > 0) batch.pace = paceAdd(batch.pace, count, now)
   closeBatch(batch, now)
   draft.changedBatch(batch)

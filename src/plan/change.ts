@@ -67,7 +67,7 @@ function* cancelRefs(draft: Draft, refs: readonly Ref[], { now, reason }: Reason
     const block = blocks[i]?.found[0]
     if (!block || block.to <= stretch.from) return
     const count = cancel(stretch)
-    if (count > 0) countBatch(draft, block.batch, 'cancelled', count, now, block.stage)
+    if (count > 0) countBatch(draft, block, 'cancelled', count, now)
     cancelled += count
   })
   return cancelled
@@ -96,7 +96,7 @@ function cancelParts(draft: Draft, parts: readonly PartMark[], cancel: Canceller
   let cancelled = 0
   for (const part of parts) {
     const count = cancel(part)
-    if (count > 0) countBatch(draft, part.batch, 'cancelled', count, now, part.stage)
+    if (count > 0) countBatch(draft, part, 'cancelled', count, now)
     cancelled += count
   }
   return cancelled
@@ -153,7 +153,7 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
     if (kind === COMPLETED) continue
     if (skip?.gate === null) skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)
     outcome = splitOutcome(draft, outcome, position).find(({ from }) => from > position)
-    countBatch(draft, block.batch, kind === FAILED ? 'failed' : 'cancelled', -1, now, block.stage)
+    countBatch(draft, block, kind === FAILED ? 'failed' : 'cancelled', -1, now)
     setAside(draft, again)
     retried++
   }

@@ -1,6 +1,7 @@
 /** Claiming: by queue, by priority; what is due from aside first, then the log. */
 import type { Claimed, Exchange } from '../backend.js'
 import { handlerGate } from '../gates.js'
+import type { Key, ReadOf } from '../storage.js'
 import type { Position } from '../task.js'
 import { dropSkips, setAside, takeAside } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
@@ -24,6 +25,8 @@ const CRASHED_ONCE = 16
 const ALONE = 2
 /** Tasks parked in one transaction, at most. */
 const PARKED = 4096
+/** Marks of what is due, read at a time, at most. */
+const MARKS = 512
 /** Skips read at a time. */
 const SKIPS = 64
 
@@ -34,6 +37,17 @@ type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
 export function inOrder(ledgers: Iterable<Ledger>, queues: readonly string[] = []): Ledger[] {
   const rank = ({ queue }: Ledger) => (queues.includes(queue) ? queues.indexOf(queue) : queues.length)
   return [...ledgers].sort((a, b) => rank(a) - rank(b))
+}
+
+/** Neighbours as one. */
+function merged(stretches: readonly { from: Position; to: Position }[]) {
+  const all: { from: Position; to: Position }[] = []
+  for (const { from, to } of stretches) {
+    const last = all.at(-1)
+    if (last?.to === from) last.to = to
+    else all.push({ from, to })
+  }
+  return all
 }
 
 /** One exchange's claim. */
@@ -109,24 +123,41 @@ export class Claim {
     if (!count) return
     if (count.nextAt > this.#x.now) return this.#wake(count.nextAt)
     if (this.#full) return this.#leftOver()
-    const limit = Math.min(this.#remaining, 512) + 1
-    const marks = range('gate', [ledger.queue, priority], [ledger.queue, priority, LAST], { limit })
-    yield [marks]
-    yield* this.#blocks.need(marks.found.filter((mark) => mark.order <= this.#x.now))
-    // Not later than what is left; exact unless there are more marks than were read.
-    let next = marks.found.length < limit ? Number.POSITIVE_INFINITY : (marks.found.at(-1)?.order ?? 0)
+    let next = Number.POSITIVE_INFINITY
+    let left = false
+    // What this exchange has put aside itself is not read: it is there for the next one.
     for (const mark of this.#draft.asides) {
-      if (mark.queue === ledger.queue && mark.gate === priority) next = Math.min(next, mark.order)
+      if (mark.queue !== ledger.queue || mark.gate !== priority) continue
+      next = Math.min(next, mark.order)
+      left ||= mark.order <= this.#x.now
     }
-    let left = marks.found.filter((mark) => mark.order > this.#x.now || !this.#takeDue(ledger, mark))
-    for (const mark of left) next = Math.min(next, mark.order)
-    left = left.filter((mark) => mark.order <= this.#x.now)
+    let from: Key = [ledger.queue, priority]
+    for (;;) {
+      const limit = Math.min(this.#remaining, MARKS) + 1
+      const marks: ReadOf<'gate'> = range('gate', from, [ledger.queue, priority, LAST], { limit })
+      yield [marks]
+      yield* this.#blocks.need(marks.found.filter((mark) => mark.order <= this.#x.now))
+      for (const mark of marks.found) {
+        if (mark.order <= this.#x.now && this.#takeDue(ledger, mark)) continue
+        next = Math.min(next, mark.order)
+        left ||= mark.order <= this.#x.now && !this.#waits(mark)
+      }
+      const last = marks.found.at(-1)
+      if (!last || marks.found.length < limit || last.order > this.#x.now) break
+      if (this.#full) {
+        // Not later than what was not read.
+        next = Math.min(next, last.order)
+        left = true
+        break
+      }
+      from = [ledger.queue, priority, last.order, last.lane, last.to]
+    }
     const waiting = ledger.aside[String(priority)]
     if (!waiting) return
     waiting.nextAt = next
     this.#draft.changed(ledger)
     if (next > this.#x.now) this.#wake(next)
-    else if (left.length === 0 || left.some((mark) => !this.#waits(mark))) this.#leftOver()
+    else if (left) this.#leftOver()
   }
 
   /** There is more. What must wait for this host's own tasks to end is not: asking again at once would not help. */
@@ -139,22 +170,39 @@ export class Claim {
     return crashes >= ALONE ? this.#held > 0 : crashes === 1 && this.#crashedOnce >= CRASHED_ONCE
   }
 
-  /** Claims what it may of a due mark. False: some of it stays. */
+  /** Claims what it may of a due mark, and parks what is not served here. False: some of it stays. */
   #takeDue(ledger: Ledger, mark: AsideMark): boolean {
-    let room = this.#full ? 0 : this.#remaining
-    if (mark.crashes === 1) room = Math.min(room, CRASHED_ONCE - this.#crashedOnce)
-    if (mark.crashes >= ALONE) {
-      // Everyone else waits until it has had its turn alone; if it is only parked here, there is no turn to wait for.
-      if (this.#waits(mark)) this.#alone = true
-      room = this.#alone ? 0 : Math.min(room, 1)
+    const taken: { block: Block; from: Position; to: Position }[] = []
+    let [room, remaining, parkable] = [this.#room(mark), this.#remaining, this.#parkable]
+    let whole = true
+    for (const { block, from, to } of this.#blocks.split(mark)) {
+      for (let p = from; p < to; ) {
+        const { served, end } = this.#alike(block, p, to)
+        const full = this.#alone || remaining <= 0 || parkable <= 0
+        const most = full ? 0 : served ? Math.min(room, remaining) : parkable
+        const until = Math.min(end, p + most)
+        if (until > p) taken.push({ block, from: p, to: until })
+        if (until < end) whole = false
+        if (served) {
+          room -= until - p
+          remaining -= until - p
+          // Everyone else waits until it has had its turn alone; if it is only parked here, there is no turn to wait for.
+          if (mark.crashes >= ALONE && !full) this.#alone = true
+        } else parkable -= until - p
+        p = end
+      }
     }
-    const to = Math.min(mark.to, mark.from + Math.max(0, room))
-    if (to === mark.from) return false
-    takeAside(this.#draft, mark, mark.from, to)
-    for (const { block, from, to: end } of this.#blocks.split({ lane: mark.lane, from: mark.from, to })) {
-      this.#take(ledger, block, from, end, mark)
-    }
-    return to === mark.to
+    let rest: AsideMark | undefined = mark
+    for (const { from, to } of merged(taken))
+      rest = rest && takeAside(this.#draft, rest, from, to).find((piece) => piece.from >= to)
+    for (const { block, from, to } of taken) this.#take(ledger, block, from, to, mark)
+    return whole
+  }
+
+  /** How many tasks that crashed so often may be claimed. */
+  #room({ crashes }: AsideMark): number {
+    if (crashes >= ALONE) return this.#held > 0 ? 0 : 1
+    return crashes === 1 ? Math.max(0, CRASHED_ONCE - this.#crashedOnce) : Number.POSITIVE_INFINITY
   }
 
   /** The log of one lane, from its head. */
@@ -237,19 +285,10 @@ export class Claim {
 
   /** Claims, or parks, a stretch that has left the place where it waited. */
   #take(ledger: Ledger, block: Block, from: Position, to: Position, was: Waited): void {
-    const names = this.#names
     const { attempt, crashes, error } = was
     let start = from
     while (start < to) {
-      const name = nameAt(block, start - block.from)
-      const served = !names || names.has(name)
-      let end = start + 1
-      // Served neighbours go together whatever their names; parked ones wait at the gate of their own handler.
-      while (
-        end < to &&
-        (served ? !names || names.has(nameAt(block, end - block.from)) : nameAt(block, end - block.from) === name)
-      )
-        end++
+      const { name, served, end } = this.#alike(block, start, to)
       if (served) this.#lease(ledger, block, { from: start, to: end, attempt, crashes })
       else {
         const why = `No handler named '${name}' is served here.`
@@ -272,6 +311,20 @@ export class Claim {
       }
       start = end
     }
+  }
+
+  /** Neighbours that go together: those that are served, whatever their names; parked ones wait at the gate of their own handler. */
+  #alike(block: Block, from: Position, to: Position): { name: string; served: boolean; end: Position } {
+    const names = this.#names
+    const name = nameAt(block, from - block.from)
+    if (!names) return { name, served: true, end: to }
+    const served = names.has(name)
+    let end = from + 1
+    for (; end < to; end++) {
+      const next = nameAt(block, end - block.from)
+      if (served ? !names.has(next) : next !== name) break
+    }
+    return { name, served, end }
   }
 
   #lease(ledger: Ledger, block: Block, at: { from: Position; to: Position; attempt: number; crashes: number }): void {

@@ -37,7 +37,7 @@ export function continueFlow(
   if (next.to === 'dropped') return drop(draft, batch, next.stage, now)
   const stage = next.to === 'stage' ? stages[next.stage] : undefined
   if (next.to === 'end' || !stage || !('name' in stage)) {
-    countBatch(draft, batch.id, 'completed', 1, now)
+    countBatch(draft, { batch: batch.id }, 'completed', 1, now)
     return undefined
   }
   const settings = block.settings ?? block.own?.[position - block.from]
@@ -47,6 +47,7 @@ export function continueFlow(
     name: stage.name,
     input: value,
     batch: batch.id,
+    born: batch.createdAt,
     stage: next.stage,
     index,
     ...(settings ? { settings } : {}),
@@ -56,7 +57,7 @@ export function continueFlow(
 function drop(draft: Draft, batch: BatchMark, stage: number, now: number): undefined {
   const of = batch.stages?.[stage]
   if (of) of.dropped++
-  countBatch(draft, batch.id, 'dropped', 1, now)
+  countBatch(draft, { batch: batch.id }, 'dropped', 1, now)
   return undefined
 }
 

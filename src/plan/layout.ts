@@ -10,6 +10,8 @@ const OWN_BLOCK_BYTES = 64 * 1024
 /** What an append needs to know of a task beyond the task: where it stands in a batch. */
 export interface Appended extends NewTask {
   batch?: string
+  /** When that was made. */
+  born?: number
   stage?: number
   /** Index in the batch's input. */
   index?: number
@@ -72,6 +74,7 @@ export function block(
     name: first !== undefined && names.every((name) => name === first) ? first : names,
   }
   if (of.batch !== undefined) made.batch = of.batch
+  if (members[0]?.born !== undefined) made.born = members[0].born
   if (of.stage !== undefined) {
     made.stage = of.stage
     // Follow-ups come in the order their predecessors ended.

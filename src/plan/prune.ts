@@ -3,6 +3,7 @@ import type { Retention } from '../backend.js'
 import type { Plan } from '../storage.js'
 import type { Position } from '../task.js'
 import { setAside } from './aside.js'
+import { batchOf } from './batch.js'
 import { Draft, overlap, type Place, partsOf, type Step, without } from './ledger.js'
 import { kindAt, putOutcome, removeOutcome, sliceOutcome } from './outcome.js'
 import { type BatchMark, type Block, CANCELLED, COMPLETED, LAST, type Outcome, range, remove } from './records.js'
@@ -88,7 +89,7 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
     sweep = block.to
     const covering = ahead.filter((outcome) => overlap(outcome, block))
     const bare = without(block, covering)
-    const batch = block.batch === undefined ? undefined : o.kept.get(block.batch)
+    const batch = batchOf({ batches: o.kept }, block)
     if (bare.length > 0) yield* restore(draft, place, block, bare)
     // The last block stays: it tells where the lane ends.
     else if (block === end) break

@@ -195,8 +195,8 @@ function batchCursor(cursor: Cursor): [number, string] {
 }
 
 function batchView(mark: BatchMark): BatchView {
-  const { stopped: _, joined: __, ...view } = mark
-  return { ...view, done: mark.completed + mark.failed + mark.cancelled + mark.dropped }
+  const { stopped: _, joined = 0, ...view } = mark
+  return { ...view, imported: mark.total - joined, done: mark.completed + mark.failed + mark.cancelled + mark.dropped }
 }
 
 /** A batch's stretches, in input order. */

@@ -23,6 +23,8 @@ export interface Block extends Interval {
   /** One name for all, or one for each. */
   name: string | string[]
   batch?: string
+  /** When its batch was made: once that is pruned, another may bear its id. */
+  born?: number
   /** Of a pipeline: which stage this is the input of, and the index of each item in the run's input … */
   stage?: number
   indexes?: number[]

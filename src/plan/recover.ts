@@ -43,7 +43,7 @@ export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number> {
       return { position: from + i, kind: FAILED, value: error, attempt: part.attempt } as const
     })
     writeOutcomes(draft, block, endings, o.now)
-    countBatch(draft, block.batch, 'failed', to - from, o.now, block.stage)
+    countBatch(draft, block, 'failed', to - from, o.now)
   }
   return draft.finish(recovered)
 }

@@ -2,7 +2,7 @@
 import type { Exchange, Settlement } from '../backend.js'
 import type { HostId, Lane, Position } from '../task.js'
 import { setAllAside } from './aside.js'
-import { closeBatch, countBatch, joinBatch, newBatch } from './batch.js'
+import { batchOf, closeBatch, countBatch, joinBatch, newBatch } from './batch.js'
 import type { Blocks } from './cache.js'
 import { continueFlow, flowIndex } from './flow.js'
 import type { Appended } from './layout.js'
@@ -73,13 +73,13 @@ function endingOf(one: Exclude<Settlement, Aside>): Ending {
 /** Batch counts, the next stage of a pipeline, follow-ups, and the ends of batches' inputs. */
 function consequences(draft: Draft, block: Block, one: Exclude<Settlement, Aside>, now: number): Appended[] {
   const next: Appended[] = []
-  const batch = block.batch === undefined ? undefined : draft.batches.get(block.batch)
-  if (one.to === 'failed') countBatch(draft, block.batch, 'failed', 1, now, block.stage)
+  const batch = batchOf(draft, block)
+  if (one.to === 'failed') countBatch(draft, block, 'failed', 1, now)
   else if (batch?.stages) {
     const item = { block, position: one.position, index: flowIndex(block, one.position), output: one.value }
     const task = continueFlow(draft, batch, item, now)
     if (task) next.push(task)
-  } else countBatch(draft, block.batch, 'completed', 1, now)
+  } else countBatch(draft, block, 'completed', 1, now)
   for (const { batch: joins, ...task } of one.followUps ?? []) {
     if (joins === undefined) next.push(task)
     else next.push(...join(draft, joins, task, now))

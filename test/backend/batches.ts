@@ -8,10 +8,10 @@ export function batchTests(kit: Kit): void {
       await b.add(3, { id: 'b', queue: 'q', open: true })
       const counts = { completed: 0, failed: 0, cancelled: 0, dropped: 0 }
       const made = { id: 'b', queue: 'q', createdAt: b.now, ...counts }
-      expect(await b.backend.batch('b')).toEqual({ ...made, total: 3, done: 0, open: true })
+      expect(await b.backend.batch('b')).toEqual({ ...made, total: 3, imported: 3, done: 0, open: true })
       b.now += 10
       await b.add(2, { id: 'b', offset: 3 })
-      expect(await b.backend.batch('b')).toEqual({ ...made, total: 5, done: 0, open: false })
+      expect(await b.backend.batch('b')).toEqual({ ...made, total: 5, imported: 5, done: 0, open: false })
       const host = b.host()
       const claimed = await host.claim()
       expect((await host.complete(claimed.slice(0, 3))).batches).toEqual(['b'])

@@ -1,0 +1,625 @@
+import { expect } from 'vitest'
+import type { Change, Claimed, Exchange, Exchanged, NewTask, Settlement } from '../../src/backend.js'
+import { localChannel } from '../../src/channel.js'
+import { StorageError } from '../../src/errors.js'
+import { LocalBackend } from '../../src/local.js'
+import { allLedgers, one, ROOT, type Stage } from '../../src/plan/records.js'
+import type { Storage } from '../../src/storage.js'
+import { formatId, parseId, type TaskId } from '../../src/task.js'
+import { check, pick, same } from './check.js'
+import { DeadError, FaultyStorage } from './faults.js'
+import { type Answer, Model, type ModelTask } from './model.js'
+import { describeStep } from './script.js'
+import { type Action, type Of, pipelines, type SettleKind, type Step } from './steps.js'
+
+/** A database that clients share. */
+export interface Database {
+  /** A connection of its own for each client. */
+  connect(): Storage
+  /** For looking at what is stored. */
+  raw: Storage
+  close(): Promise<void>
+}
+
+export interface Client {
+  name: string
+  storage: FaultyStorage
+  backend: LocalBackend
+}
+
+interface Host {
+  id: string
+  client: number
+  seq: number
+  held: Claimed[]
+  last?: Exchange
+}
+
+const START = 1_700_000_000_000
+const LEASE = 30_000
+const MANY = 60
+/** So many lanes, at most, are new after one step: queues and priorities of follow-ups, at once and later. */
+const NEW_LANES = 14
+const boom = { name: 'Error', message: 'boom', code: 'bang' }
+
+/** Runs a history against a database and against the model, and compares the two after every step. */
+export class World {
+  readonly model = new Model()
+  readonly script: string[] = []
+  readonly clients: Client[] = []
+  /** How many transactions each step took. */
+  readonly transactions: number[] = []
+  origin = ''
+  now = START
+  #monotonic = 0
+  #lives = 0
+  #inputs = 0
+  readonly #hosts: Host[]
+  readonly #gone: string[] = []
+  /** Where each lane's next task will be; and whose tasks it holds. */
+  readonly #lanes = new Map<number, { of: string; tail: number }>()
+  readonly database: Database
+
+  constructor(database: Database) {
+    this.database = database
+    for (const i of [0, 1, 2]) this.#connect(i)
+    this.#hosts = [0, 1, 2].map((i) => this.#life(i))
+  }
+
+  #connect(i: number): Client {
+    const storage = new FaultyStorage(this.database.connect())
+    const clock = { now: () => this.now, monotonic: () => this.#monotonic, timer: () => () => {} }
+    const backend = new LocalBackend({ storage, channel: localChannel(), clock })
+    const client = { name: 'ABC'.charAt(i), storage, backend }
+    this.clients[i] = client
+    return client
+  }
+
+  #life(i: number): Host {
+    return { id: `host${i + 1}.${this.#lives++}`, client: i, seq: 0, held: [] }
+  }
+
+  /** Does a step, then looks at everything. */
+  async run({ action, fault, page }: Step): Promise<void> {
+    const line = this.script.push(describeStep(action, fault)) - 1
+    const i = 'client' in action ? action.client : 'host' in action ? action.host : 0
+    const client = this.clients[i] ?? this.#connect(i)
+    client.storage.arm(fault)
+    let note: string | undefined
+    try {
+      note = await this.#act(action, i)
+    } catch (error) {
+      if (!(error instanceof DeadError)) throw error
+      note = this.#died(i)
+    }
+    client.storage.disarm()
+    this.transactions.push(client.storage.count)
+    const struck = client.storage.struck
+    this.script[line] += `${note ? ` → ${note}` : ''}${struck ? ` [fault: ${struck}]` : ''}`
+    await this.#learn()
+    const reader = this.#client(i)
+    reader.storage.disarm()
+    // With many tasks, not after every step, nor in small pages.
+    const many = this.model.tasks.length > MANY
+    await check(this, reader, many ? MANY : page, !many || this.script.length % 4 === 0)
+  }
+
+  /** Looks at everything once more, through every client's eyes. */
+  async end(): Promise<void> {
+    for (const client of this.clients) await check(this, client, MANY, true)
+  }
+
+  /** The process is gone, with its hosts; the model is told what it had done to the database before. */
+  #died(i: number): string {
+    this.#gone.push(this.#hosts[i]?.id ?? '')
+    this.#hosts[i] = this.#life(i)
+    this.#connect(i)
+    return 'it died'
+  }
+
+  /** Does what is to be done: once it was, the model does it too. What it answered is compared, if it answered. */
+  async #attempt<T>(
+    i: number,
+    act: (client: Client) => Promise<T>,
+    apply: () => void,
+    answered: (value: T) => void = () => {},
+    several = false,
+  ) {
+    const client = this.#client(i)
+    let value: T
+    try {
+      value = await act(client).finally(() => client.storage.disarm())
+    } catch (error) {
+      const lost = error instanceof StorageError && error.code === 'lost'
+      if (!(error instanceof StorageError || error instanceof DeadError)) throw error
+      if (error instanceof StorageError && !client.storage.struck) throw error
+      // With every other code, nothing was stored.
+      if (error instanceof StorageError && !lost && !several)
+        same(client.storage.committed, false, `stored in spite of '${error.code}'`)
+      if (client.storage.committed) apply()
+      if (error instanceof DeadError) throw error
+      return `StorageError '${error.code}'`
+    }
+    apply()
+    answered(value)
+    return undefined
+  }
+
+  #client(i: number): Client {
+    const client = this.clients[i]
+    if (!client) throw new Error('There is no such client.')
+    return client
+  }
+
+  #act(action: Action, i: number): Promise<string | undefined> | string | undefined {
+    const { now } = this
+    switch (action.do) {
+      case 'add':
+        return this.#add(i, this.#tasksOf(action))
+      case 'add to batch':
+        return this.#addToBatch(i, action)
+      case 'exchange':
+        return this.#exchange(action)
+      case 'repeat':
+        return this.#repeat(action)
+      case 'renew':
+        return this.#renew(action)
+      case 'recover':
+        return this.#recover(action)
+      case 'cancel':
+      case 'retry': {
+        const tasks = pick(this.model.tasks, action.picks)
+        // Some that nobody knows are asked for too.
+        const ids = [...tasks.map(({ id }) => id), 'nobody', formatId('zzzzzzzz', 0, 0), this.id(99, 3)]
+        return this.#change(
+          i,
+          { type: action.do, ids, now, ...(action.do === 'cancel' ? { reason: 'test' } : {}) },
+          tasks,
+        )
+      }
+      case 'cancel batch':
+        return this.#change(i, { type: 'cancel-batch', batch: action.batch, now })
+      case 'end batch':
+        return this.#change(i, { type: 'end-batch', batch: action.batch, now })
+      case 'clear':
+        return this.#change(i, { type: 'clear', now, ...(action.queue ? { queue: action.queue } : {}) })
+      case 'pause':
+        return this.#change(i, {
+          type: 'pause',
+          until: now + action.ms,
+          ...(action.queue ? { queue: action.queue } : {}),
+        })
+      case 'resume':
+        return this.#change(i, { type: 'resume', ...(action.queue ? { queue: action.queue } : {}) })
+      case 'open gate': {
+        const gate = action.gate === 'online' ? action.gate : `handler:${action.gate}`
+        return this.#change(i, { type: 'open-gate', gate, now })
+      }
+      case 'prune':
+        return this.#prune(i, action)
+      case 'time': {
+        this.now += action.ms
+        // A clock that is set back stands still by the other one; a short jump forward may be one of the wall clock alone.
+        if (action.ms > 50) this.#monotonic += action.ms
+        return
+      }
+      case 'restart':
+        this.#gone.push(this.#hosts[i]?.id ?? '')
+        this.#hosts[i] = this.#life(i)
+        this.#connect(i)
+        return
+    }
+  }
+
+  // — add ———————————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  #input(): { n: number; keep: boolean; last: boolean } {
+    const n = this.#inputs++
+    return { n, keep: n % 3 !== 0, last: n % 5 !== 0 }
+  }
+
+  #tasksOf({ groups }: Of<'add'>): NewTask[] {
+    return groups.flatMap(({ count, queue, name, priority, delay }) =>
+      Array.from({ length: count }, () => {
+        const runAt = delay ? { runAt: this.now + delay } : {}
+        return { queue, name, input: this.#input(), priority, ...runAt }
+      }),
+    )
+  }
+
+  #addToBatch(i: number, { batch: id, count, queue, priority, delay, again, open }: Of<'add to batch'>) {
+    const known = this.model.batches.get(id)
+    const stages = id === 'p' || id === 'q' ? pipelines[id] : undefined
+    const first = stages?.[0]
+    const name = first && 'name' in first ? first.name : 'a'
+    const offset = Math.max(0, (known?.imported ?? 0) - again)
+    const runAt = delay ? { runAt: this.now + delay } : {}
+    const tasks = Array.from({ length: count }, () => ({ queue, name, input: this.#input(), priority, ...runAt }))
+    const counted = stages?.map((stage): Stage => ({ ...stage, completed: 0, failed: 0, dropped: 0, cancelled: 0 }))
+    return this.#add(i, tasks, { id, queue, offset, open, ...(counted ? { stages: counted } : {}) })
+  }
+
+  async #add(i: number, tasks: NewTask[], batch?: Parameters<LocalBackend['add']>[1]['batch']) {
+    const options = { now: this.now, ...(batch ? { batch } : {}) }
+    let stored: (ModelTask | undefined)[] = []
+    const apply = () => {
+      const { stages: _, ...chunk } = batch ?? {}
+      const plain = batch?.stages && batch.id in pipelines ? pipelines[batch.id === 'q' ? 'q' : 'p'] : undefined
+      stored = this.model.add(tasks, {
+        ...options,
+        ...(batch ? { batch: { ...batch, ...chunk, ...(plain ? { stages: plain as Stage[] } : {}) } } : {}),
+      })
+      // Should no answer come, their ids have to be found out.
+      this.model.unseen.push(...stored.flatMap((task) => task ?? []))
+    }
+    const note = await this.#attempt(
+      i,
+      ({ backend }) => backend.add(tasks, options),
+      apply,
+      (ids) => {
+        same(ids.map(Boolean), stored.map(Boolean), 'which tasks were stored')
+        ids.forEach((id, k) => {
+          const task = stored[k]
+          if (task && id) this.#bind(task, id)
+        })
+        this.model.unseen = []
+      },
+    )
+    const ignored = stored.filter((task) => !task).length
+    return note ?? (ignored > 0 ? `${ignored} ignored` : undefined)
+  }
+
+  id(lane: number, position: number): TaskId {
+    return formatId(this.origin || 'zzzzzzzz', lane, position)
+  }
+
+  /** Gives a task its id: lanes are dense, in order, one for each queue and priority and one for what is delayed. */
+  #bind(task: ModelTask, id: TaskId): void {
+    const { origin = '', lane = -1, position = -1 } = parseId(id) ?? {}
+    this.origin ||= origin
+    same(origin, this.origin, 'the origin of an id')
+    const held = task.place.at === 'aside' && task.place.order > 0
+    const of = [task.queue, task.priority, held].join()
+    const known = this.#lanes.get(lane) ?? { of, tail: 0 }
+    this.#lanes.set(lane, known)
+    same(known.of, of, `what lane ${lane} holds`)
+    // Those of several times are stored time by time.
+    if (!held) same(position, known.tail, `the position of a new task in lane ${lane}`)
+    known.tail = Math.max(known.tail, position + 1)
+    Object.assign(task, { id, lane, position })
+  }
+
+  /** Finds the ids of what nobody was told of: follow-ups, and tasks that were added by someone who got no answer. */
+  async #learn(): Promise<void> {
+    const { unseen } = this.model
+    this.model.unseen = []
+    if (unseen.length === 0) return
+    if (!this.origin) {
+      this.origin = await originOf(this.database.raw)
+    }
+    const tails = [...this.#lanes].map(([lane, { tail }]) => ({ lane, tail }))
+    const next = Math.max(-1, ...this.#lanes.keys()) + 1
+    for (let k = 0; k < NEW_LANES; k++) tails.push({ lane: next + k, tail: 0 })
+    const ids = tails.flatMap(({ lane, tail }) => unseen.map((_, k) => this.id(lane, tail + k)))
+    const views = await this.#reader().backend.get(ids)
+    const key = (of: { input: unknown; queue: string; name: string; priority: number }) =>
+      JSON.stringify([of.queue, of.name, of.priority, of.input])
+    const found = new Map(views.flatMap((view) => (view ? [[key(view), view.id] as const] : [])))
+    const known = unseen.map((task) => ({ task, id: found.get(key(task)) }))
+    for (const { task, id } of known)
+      if (!id) throw new Error(`Not stored: ${JSON.stringify({ ...task, batch: undefined })}`)
+    for (const { task, id = '' } of known.sort((a, b) => ((a.id ?? '') < (b.id ?? '') ? -1 : 1))) this.#bind(task, id)
+  }
+
+  #reader(): Client {
+    return this.clients.find(({ storage }) => !storage.dead) ?? this.#connect(0)
+  }
+
+  // — exchange ——————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  async #exchange(action: Of<'exchange'>): Promise<string> {
+    const host = this.#hosts[action.host] ?? this.#life(action.host)
+    const { now } = this
+    const settle = host.held.flatMap((task, k) =>
+      this.#settlements(task, action.settle[k % action.settle.length] ?? 'keep'),
+    )
+    const { limit, names, queues } = action
+    const x: Exchange = {
+      ...{ host: host.id, seq: ++host.seq, now, until: now + LEASE, settle },
+      ...(action.claims ? { claim: { limit, ...(names ? { names } : {}), ...(queues ? { queues } : {}) } } : {}),
+      ...(action.leave ? { leave: true } : {}),
+    }
+    host.last = structuredClone(x)
+    let note = await this.#send(host, x)
+    // A host sends what was not answered again until it is: who knows whether it was done.
+    if (note.startsWith('StorageError')) note += `, sent again: ${await this.#send(host, structuredClone(x), true)}`
+    if (action.twice && host === this.#hosts[action.host])
+      note += `; repeated: ${await this.#send(host, structuredClone(x), true)}`
+    if (action.leave) this.#hosts[action.host] = this.#life(action.host)
+    return note
+  }
+
+  async #repeat(action: Of<'repeat'>): Promise<string> {
+    const host = this.#hosts[action.host]
+    if (!host?.last) return 'it has sent none'
+    const x = { ...structuredClone(host.last), now: this.now, until: this.now + LEASE }
+    const note = await this.#send(host, x, true)
+    if (x.leave) this.#hosts[action.host] = this.#life(action.host)
+    return note
+  }
+
+  async #send(host: Host, x: Exchange, again = false): Promise<string> {
+    const seen = await seqOf(this.database.raw, host.id)
+    const traced = this.model.hosts.get(host.id)
+    if (traced !== undefined && (seen ?? -1) < traced) same(seen, traced, `the number of ${host.id}'s latest exchange`)
+    same(seen === undefined, traced === undefined, `whether ${host.id} is known`)
+    let predicted: Answer | undefined
+    let answer: Exchanged | undefined
+    const repeated = () => again || this.#client(host.client).storage.struck === 'repeated'
+    const note = await this.#attempt(
+      host.client,
+      ({ backend }) => backend.exchange(structuredClone(x)),
+      () => {
+        predicted = this.model.exchange(x, seen)
+      },
+      (value) => {
+        answer = value
+        // The ids of what it claimed are known; those of what it stored are not yet.
+        if (predicted) this.#compare(x, predicted, value, repeated())
+      },
+    )
+    if (!answer) return note ?? 'no answer'
+    if (answer.fenced) {
+      const i = this.#hosts.indexOf(host)
+      if (i >= 0 && !repeated()) this.#hosts[i] = this.#life(i)
+      return 'fenced'
+    }
+    const holds = heldIn(answer.held)
+    const claimed = structuredClone(answer.claimed)
+    const settled = new Set(x.settle.map(({ lane, position }) => `${lane}:${position}`))
+    const rest = host.held.filter(({ lane, position }) => !settled.has(`${lane}:${position}`))
+    const all = new Map([...rest, ...claimed].map((task) => [`${task.lane}:${task.position}`, task]))
+    host.held = [...all].filter(([key]) => holds.has(key)).map(([, task]) => task)
+    const { dropped, parked } = answer
+    const parts = [
+      `claimed ${claimed.length}`,
+      dropped.length && `dropped ${dropped.length}`,
+      parked.length && `parked ${parked}`,
+    ]
+    return parts.filter(Boolean).join(', ')
+  }
+
+  #compare(x: Exchange, predicted: Answer, answer: Exchanged, repeated: boolean): void {
+    const who = `${x.host}'s exchange ${x.seq}`
+    if (x.leave && repeated) return
+    same(answer.fenced, predicted.fenced, `${who}: fenced`)
+    if (answer.fenced) return
+    const ids = (tasks: readonly { id: string }[]) => tasks.map(({ id }) => id)
+    const order = (list: string[]) => (repeated ? list.sort() : list)
+    same(order(ids(answer.claimed)), order(ids(predicted.claimed)), `${who}: claimed`)
+    for (const [k, task] of answer.claimed.entries()) {
+      const of = repeated ? predicted.claimed.find(({ id }) => id === task.id) : predicted.claimed[k]
+      if (!of) continue
+      const { name, input, attempt, crashes, enqueuedAt, priority, queue, lane, position } = task
+      const wanted = [
+        of.name,
+        of.input,
+        of.attempt,
+        of.crashes,
+        of.enqueuedAt,
+        of.priority,
+        of.queue,
+        of.lane,
+        of.position,
+      ]
+      same(
+        [name, input, attempt, crashes, enqueuedAt, priority, queue, lane, position],
+        wanted,
+        `${who}: claimed ${task.id}`,
+      )
+      same([task.seq], [x.seq], `${who}: seq of ${task.id}`)
+    }
+    if (!x.leave) {
+      const holds = [...heldIn(answer.held)].sort()
+      const wanted = this.model.heldBy(x.host).map(({ lane, position, place, attempt, crashes }) => {
+        return [`${lane}:${position}`, [place.at === 'held' ? place.seq : 0, attempt, crashes].join()] as const
+      })
+      same(holds, [...wanted].sort(), `${who}: held`)
+    }
+    for (const id of predicted.batches) {
+      if (!answer.batches.includes(id)) same(answer.batches, predicted.batches, `${who}: batches that moved`)
+    }
+    if (repeated) return
+    same(answer.dropped, predicted.dropped, `${who}: dropped`)
+    same([...answer.parked].sort(), [...predicted.parked].sort(), `${who}: parked`)
+    if (!x.claim) return
+    if (predicted.more && !answer.more) same(answer.more, true, `${who}: more`)
+    const idle = answer.claimed.length === 0 && answer.parked.length === 0 && this.model.unseen.length === 0
+    if (idle && x.claim.limit > 0 && !predicted.more) same(answer.more, false, `${who}: more of what can't be claimed`)
+    const waits = answer.more || this.model.heldBy(x.host).length > 0
+    const wakeAt = answer.wakeAt ?? Number.POSITIVE_INFINITY
+    if (!waits && wakeAt > predicted.wakeAt) same(wakeAt, predicted.wakeAt, `${who}: wakeAt`)
+    if (!answer.more) same(wakeAt > x.now, true, `${who}: wakes later`)
+  }
+
+  #settlements(task: Claimed, kind: SettleKind): Settlement[] {
+    const { lane, position, seq, attempt, crashes, name } = task
+    const { now } = this
+    const at = { lane, position, seq }
+    const times = { startedAt: now - 5, finishedAt: now, attempt }
+    const n = this.#inputs++
+    const value = name === 'b' && n % 2 ? n % 4 === 1 || 'truthy' : this.#input()
+    const done = { ...at, ...times, to: 'completed' as const, value }
+    const follow = { queue: n % 3 ? 'default' : 'other', name: 'a', input: this.#input(), priority: n % 2 }
+    switch (kind) {
+      case 'ok':
+        return [done]
+      case 'fail':
+        return [{ ...at, ...times, to: 'failed', error: boom, ...(n % 2 ? { followUps: [follow] } : {}) }]
+      case 'retry':
+        return [{ ...at, to: 'aside', order: now + 40, attempt: attempt + 1, crashes, error: boom }]
+      case 'back':
+        return [{ ...at, to: 'aside', order: 0, attempt, crashes }]
+      case 'crash':
+        return [{ ...at, to: 'aside', order: 0, attempt, crashes: crashes + 1 }]
+      case 'park':
+        return [{ ...at, to: 'aside', order: 0, attempt, crashes, gate: 'online', why: 'offline' }]
+      case 'keep':
+        return []
+      case 'follow':
+        return [{ ...done, followUps: [follow, { ...follow, input: this.#input(), queue: 'new' }] }]
+      case 'follow later':
+        return [{ ...done, followUps: [{ ...follow, runAt: now + 70 }] }]
+      case 'follow into batch':
+        return [{ ...done, followUps: [{ ...follow, batch: ['x', 'y', 'z', 'p'][n % 4] ?? 'x' }] }]
+      case 'end batch':
+        return [{ ...done, endBatches: [['x', 'y', 'p', 'none'][n % 4] ?? 'x'] }]
+      case 'wrong seq':
+        return [{ ...done, seq: seq + 1 }]
+      case 'twice':
+        return [done, { ...done, value: 'again' }]
+    }
+  }
+
+  // — the others ————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  async #renew({ host: i, ms }: Of<'renew'>): Promise<string | undefined> {
+    const host = this.#hosts[i]
+    if (!host) return
+    const until = this.now + ms
+    const known = this.model.hosts.has(host.id)
+    return this.#attempt(
+      i,
+      ({ backend }) => backend.renew(host.id, until),
+      () => {},
+      (held) => {
+        same(held !== undefined, known, `whether ${host.id} may renew its lease`)
+        if (!held) return
+        const wanted = this.model.heldBy(host.id).map(({ lane, position }) => `${lane}:${position}`)
+        same([...heldIn(held).keys()].sort(), wanted.sort(), `what ${host.id} holds`)
+      },
+    )
+  }
+
+  async #recover({ host: i, dead, left: leaves, maxCrashes }: Of<'recover'>): Promise<string | undefined> {
+    const me = this.#hosts[i]?.id ?? ''
+    const left = leaves ? this.#gone : []
+    const leases = await leasesOf(this.database.raw)
+    const gone = [...leases].filter(([host, until]) => host !== me && (dead === 'others' || until < this.now))
+    let count = 0
+    return this.#attempt(
+      i,
+      ({ backend }) => backend.recover({ me, dead, left, now: this.now, maxCrashes }),
+      () => {
+        count = this.model.recover(
+          gone.map(([host]) => host),
+          { left, now: this.now, maxCrashes },
+        )
+      },
+      (value) => this.#count(i, value, count, 'tasks taken back'),
+    )
+  }
+
+  async #change(i: number, change: Change, of: readonly ModelTask[] = []): Promise<string | undefined> {
+    let count = 0
+    const note = await this.#attempt(
+      i,
+      ({ backend }) => backend.change(change),
+      () => {
+        count = this.model.change(change, of)
+      },
+      (value) => this.#count(i, value, count, `tasks changed by ${change.type}`),
+    )
+    return note ?? String(count)
+  }
+
+  /** What a plan that was run twice has changed is counted by the run of which nobody heard. */
+  #count(i: number, value: number, wanted: number, what: string): void {
+    if (this.#client(i).storage.struck === 'repeated' && value === 0) return
+    same(value, wanted, what)
+  }
+
+  /** What goes is for the backend to say, within what may go. */
+  async #prune(i: number, { age, count }: Of<'prune'>): Promise<string | undefined> {
+    const { model, now } = this
+    const note = await this.#attempt(
+      i,
+      async ({ backend }) => {
+        for (let round = 0; round < 50; round++) if (!(await backend.prune({ now, age, count }))) return
+        throw new Error('Pruning does not end.')
+      },
+      () => {},
+      () => {},
+      true,
+    )
+    const kept = Math.max(age, 60_000)
+    const reader = this.#reader()
+    const gone = []
+    for (const batch of model.batches.values()) {
+      const view = await reader.backend.batch(batch.id)
+      const old = batch.endedAt !== undefined && batch.endedAt < now - kept
+      if (!note)
+        same(view === undefined, old, `whether batch ${batch.id}, ended ${batch.endedAt}, was pruned at ${now}`)
+      else if (!view) same(old, true, `pruned batch ${batch.id} was old enough`)
+      if (!view) gone.push(batch)
+    }
+    model.forget([], gone)
+    const outside = model.tasks.filter((task) => !task.batch && task.place.at === 'ended').length
+    const views = await reader.backend.get(model.tasks.map(({ id }) => id))
+    const pruned = model.tasks.filter((_, k) => !views[k])
+    for (const { id, batch, place } of pruned) {
+      const at = place.at === 'ended' ? place.outcome.finishedAt : Number.POSITIVE_INFINITY
+      const why = { id, batch: batch?.id, place: place.at }
+      same(why, { id, batch: undefined, place: 'ended' }, 'a task that was pruned')
+      same(at <= now - 60_000, true, `${id}, pruned at ${now}, ended ${at}`)
+      if (at >= now - kept) same(outside > count, true, `${id} is one too many of ${outside}`)
+    }
+    model.forget(pruned, [])
+    return note ?? `${pruned.length} tasks, ${gone.length} batches`
+  }
+}
+
+/** What flat parts hold: place, and seq, attempt and crashes. */
+function heldIn(parts: Float64Array): Map<string, string> {
+  const held = new Map<string, string>()
+  for (let k = 0; k < parts.length; k += 6) {
+    const [seq = 0, lane = 0, from = 0, to = 0, attempt = 0, crashes = 0] = parts.subarray(k, k + 6)
+    for (let p = from; p < to; p++) {
+      expect(held.has(`${lane}:${p}`), 'held twice').toBe(false)
+      held.set(`${lane}:${p}`, [seq, attempt, crashes].join())
+    }
+  }
+  return held
+}
+
+/** Hosts' entries, one for each queue. */
+const entriesOf = (storage: Storage) =>
+  storage.run(
+    function* () {
+      const ledgers = allLedgers()
+      yield [ledgers]
+      return { writes: [], value: ledgers.found.flatMap(({ hosts }) => Object.entries(hosts)) }
+    },
+    { stores: ['ledger'], write: false },
+  )
+
+const originOf = (storage: Storage) =>
+  storage.run(
+    function* () {
+      const root = one('root', ROOT)
+      yield [root]
+      return { writes: [], value: root.found[0]?.origin ?? '' }
+    },
+    { stores: ['ledger'], write: false },
+  )
+
+async function leasesOf(storage: Storage): Promise<Map<string, number>> {
+  const until = new Map<string, number>()
+  for (const [host, entry] of await entriesOf(storage)) until.set(host, Math.max(until.get(host) ?? 0, entry.until))
+  return until
+}
+
+async function seqOf(storage: Storage, host: string): Promise<number | undefined> {
+  const seqs = (await entriesOf(storage)).filter(([id]) => id === host).map(([, { seq }]) => seq)
+  return seqs.length > 0 ? Math.max(...seqs) : undefined
+}
