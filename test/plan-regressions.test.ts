@@ -333,6 +333,19 @@ it('pruned ids stay unknown to a backend that has their block cached', async () 
   await b.retry(ids.slice(0, 1), 0)
 })
 
+it('pruned ids stay unknown even where the head has not passed them', async () => {
+  const { b } = await start()
+  const ids = await b.add(2, { id: 'batch' })
+  await b.add(1)
+  const host = b.host()
+  await host.complete(await host.claim(1))
+  await b.cancel(ids.slice(1))
+  b.now += 10 * MINUTE
+  await b.prune({ age: MINUTE })
+  expect(await b.view(ids[0] ?? '')).toBeUndefined()
+  expect(await b.view(ids[1] ?? '')).toBeUndefined()
+})
+
 it('batches are listed once each when one that a cursor names is pruned', async () => {
   const { b } = await start()
   for (const i of upTo(6)) {

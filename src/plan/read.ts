@@ -131,9 +131,9 @@ export function view(
     if (part) return { ...base, state: 'running', attempt: part.attempt, crashes: part.crashes }
   }
   const { aside } = found
-  if (!aside || aside.gate === null) {
-    return p < state.head ? undefined : { ...base, state: 'available', attempt: 1, crashes: 0 }
-  }
+  if (!aside) return p < state.head ? undefined : { ...base, state: 'available', attempt: 1, crashes: 0 }
+  // Cancelled before its turn came, and pruned since: only the cache still has its block.
+  if (aside.gate === null) return undefined
   const { attempt, crashes, order, gate } = aside
   const blocked = typeof gate === 'string'
   return {
