@@ -51,8 +51,7 @@ export class IndexedDBStorage implements Storage {
   readonly #losses: Losses
   readonly #running = new Set<Promise<unknown>>()
   #generation = 0
-  /** Aborts when the page is left. */
-  #leaving = new AbortController()
+  readonly #unfinished = new Set<() => void>()
   /** While it is away: ends when it is back. */
   #away: { back: Promise<void>; end(): void } | undefined
   #db: Database | undefined
@@ -115,8 +114,7 @@ export class IndexedDBStorage implements Storage {
       end = resolve
     })
     this.#away = { back, end }
-    this.#leaving.abort()
-    this.#leaving = new AbortController()
+    for (const abort of [...this.#unfinished]) abort()
     void this.close()
   }
 
@@ -152,10 +150,9 @@ export class IndexedDBStorage implements Storage {
       let db: Database | undefined
       // What is asked for while the page is left is begun at once: it may be the last that the page has to say.
       if (last) await this.#away?.back
-      const { signal: leaving } = this.#leaving
       try {
         db = this.#db ?? (await this.#renewed())
-        return await drive(db, plan, { ...options, leaving })
+        return await drive(db, plan, { ...options, unfinished: this.#unfinished })
       } catch (error) {
         unanswered ||= error instanceof NoAnswerError
         const lost = db && isLost(error) ? db : undefined

@@ -22,8 +22,8 @@ export class RefusedError extends Error {
 }
 
 export interface DriveOptions extends RunOptions {
-  /** Aborts the transaction if not all of its writes were handed over; those that were are left to the browser. */
-  leaving: AbortSignal
+  /** Ways to abort those transactions whose writes were not all handed over; the others are left to the browser. */
+  unfinished: Set<() => void>
 }
 
 /** Drives a plan in one transaction. Rejects with `KeyTakenError`, `NoAnswerError`, `RefusedError`, the platform's error or the plan's own. */
@@ -43,11 +43,11 @@ async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores }: RunOpt
 async function readAndWrite<T>(
   db: Database,
   plan: () => Plan<T>,
-  { stores, durability, leaving }: DriveOptions,
+  { stores, durability, unfinished }: DriveOptions,
 ): Promise<T> {
   const tx = db.transaction([...stores], 'readwrite', durability ? { durability } : {})
   const leave = () => abort(tx)
-  leaving.addEventListener('abort', leave)
+  unfinished.add(leave)
   tx.done.catch(() => {})
   const requests: Promise<unknown>[] = [tx.done]
   let end: { writes: readonly Write[]; value: T }
@@ -62,7 +62,7 @@ async function readAndWrite<T>(
     await Promise.allSettled(requests)
     throw error
   } finally {
-    leaving.removeEventListener('abort', leave)
+    unfinished.delete(leave)
   }
   const refused = (await Promise.allSettled(requests)).flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
   if (refused.length > 0) throw reasonOf(refused, tx)
