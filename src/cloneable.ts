@@ -11,6 +11,8 @@ const NOT_STORED = new Set(
   ).split(' '),
 )
 
+const TOO_DEEP = 'nested too deeply'
+
 /** Where a value stops being cloneable: `.user.save`, and what is there. */
 interface Flaw {
   path: string
@@ -32,8 +34,7 @@ export function assertCloneable(value: unknown, root: string): void {
   try {
     flaw = walk(value, undefined)
   } catch (cause) {
-    // Too deep for the stack; structured clone gives up there as well. Or a Proxy that was revoked, or has traps that throw.
-    flaw = { path: '', what: cause instanceof RangeError ? 'nested too deeply' : 'not readable', cause }
+    flaw = { path: '', what: TOO_DEEP, cause } // for the stack: structured clone gives up there as well
   }
   if (flaw) throw refusal(root, flaw)
 }
@@ -47,7 +48,7 @@ export function cloneOf<Value>(value: Value, root: string): Value {
   try {
     return structuredClone(value)
   } catch (cause) {
-    throw refusal(root, blame(value, cause))
+    throw refusal(root, follow(value, cause))
   }
 }
 
@@ -75,19 +76,28 @@ function walk(value: unknown, seen: Set<object> | undefined): Flaw | undefined {
   if (typeof value === 'function') return { path: '', what: 'a function' }
   if (typeof value === 'symbol') return { path: '', what: 'a symbol' }
   if (typeof value !== 'object' || seen?.has(value)) return undefined
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) {
-      const item: unknown = value[i]
-      if (isSimple(item)) continue
-      seen = (seen ?? new Set()).add(value)
-      const flaw = walk(item, seen)
-      if (flaw) return { ...flaw, path: `[${i}]${flaw.path}` }
-    }
-    return undefined
+  try {
+    if (Array.isArray(value)) return items(value, seen)
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set())
+    return fields(value, seen)
+  } catch (cause) {
+    if (cause instanceof RangeError) throw cause // probably the stack's end
+    return { path: '', what: 'not readable', cause } // a Proxy that was revoked, or has traps that throw
   }
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set())
-  return fields(value, seen)
+}
+
+function items(value: readonly unknown[], seen: Set<object> | undefined): Flaw | undefined {
+  for (let i = 0; i < value.length; i++) {
+    const item = value[i]
+    // An array may be 4,000,000,000 long and hold three things: after a hole only its keys are looked at.
+    if (item === undefined && !(i in value)) return fields(value, seen)
+    if (isSimple(item)) continue
+    seen = (seen ?? new Set()).add(value)
+    const flaw = walk(item, seen)
+    if (flaw) return { ...flaw, path: `[${i}]${flaw.path}` }
+  }
+  return undefined
 }
 
 function fields(value: object, seen: Set<object> | undefined): Flaw | undefined {
@@ -96,12 +106,12 @@ function fields(value: object, seen: Set<object> | undefined): Flaw | undefined 
     try {
       item = Reflect.get(value, key)
     } catch (cause) {
-      return { path: pathStep(key), what: 'a getter that throws', cause }
+      return { path: stepIn(value, key), what: 'a getter that throws', cause }
     }
     if (isSimple(item)) continue
     seen = (seen ?? new Set()).add(value)
     const flaw = walk(item, seen)
-    if (flaw) return { ...flaw, path: pathStep(key) + flaw.path }
+    if (flaw) return { ...flaw, path: stepIn(value, key) + flaw.path }
   }
   return undefined
 }
@@ -153,6 +163,16 @@ function tagOf(value: unknown): string {
   }
 }
 
+/** Never throws. What is too deep for structured clone is not followed: each step would try to clone all that is below. */
+function follow(value: unknown, cause: unknown): Flaw {
+  if (cause instanceof RangeError) return { path: '', what: TOO_DEEP, cause }
+  try {
+    return blame(value, cause)
+  } catch {
+    return { path: '', what: 'not readable', cause }
+  }
+}
+
 /** Follows a value that structured clone refused down to the part it refused. */
 function blame(value: unknown, cause: unknown): Flaw {
   if (typeof value === 'function') return { path: '', what: 'a function' }
@@ -164,18 +184,21 @@ function blame(value: unknown, cause: unknown): Flaw {
       try {
         item = Reflect.get(value, key)
       } catch (thrown) {
-        return { path: pathStep(key), what: 'a getter that throws', cause: thrown }
+        return { path: stepIn(value, key), what: 'a getter that throws', cause: thrown }
       }
       try {
         structuredClone(item)
       } catch (refused) {
         const flaw = blame(item, refused)
-        return { ...flaw, path: (Array.isArray(value) ? `[${key}]` : pathStep(key)) + flaw.path }
+        return { ...flaw, path: stepIn(value, key) + flaw.path }
       }
     }
   }
   return { path: '', what: plain ? 'no plain object, probably a Proxy (give a copy of it)' : `a ${tag}`, cause }
 }
+
+/** What an array has beside its items (and structured clone copies) is named like a field. */
+const stepIn = (value: object, key: string) => (Array.isArray(value) && /^\d+$/.test(key) ? `[${key}]` : pathStep(key))
 
 /** A key as the next step of a path: `.user`, `["first name"]`. */
 export function pathStep(key: string): string {

@@ -110,7 +110,7 @@ describe('assertCloneable', () => {
   it('refuses a revoked Proxy instead of breaking', () => {
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
-    expect(() => assertCloneable({ proxy }, 'input')).toThrow(/^input cannot be stored: it is not readable/)
+    expect(() => assertCloneable({ proxy }, 'input')).toThrow(/^input\.proxy cannot be stored: it is not readable/)
     expect(whyUncloneable([proxy], 'input')).toBeInstanceOf(InvalidInputError)
   })
 
