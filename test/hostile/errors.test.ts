@@ -14,7 +14,7 @@ describe.each(backends)('errors in %s', (_, make) => {
         if (way === 'throws') throw error()
         return way === 'rejects'
           ? Promise.reject(error())
-          : { then: (_: unknown, reject: (e: unknown) => void) => reject(error()) }
+          : thenable({ value: (_: unknown, reject: (e: unknown) => void) => reject(error()) })
       },
       fine: () => 'fine',
     })
@@ -39,24 +39,27 @@ describe.each(backends)('errors in %s', (_, make) => {
 
   test('thenables that throw, settle twice or never do no harm', async () => {
     const { queue } = await app(make(), {
-      throws: () => ({
-        then() {
-          throw new Error('in then')
-        },
-      }),
-      trapped: () => ({
-        get then() {
-          throw new Error('getter')
-        },
-      }),
-      twice: () => ({
-        then: (ok: (v: unknown) => void, no: (e: unknown) => void) => {
-          ok('first')
-          ok('second')
-          no('third')
-        },
-      }),
-      never: { run: () => ({ then() {} }), timeout: 50 },
+      throws: () =>
+        thenable({
+          value: () => {
+            throw new Error('in then')
+          },
+        }),
+      trapped: () =>
+        thenable({
+          get: () => {
+            throw new Error('getter')
+          },
+        }),
+      twice: () =>
+        thenable({
+          value: (ok: (value: unknown) => void, no: (error: unknown) => void) => {
+            ok('first')
+            ok('second')
+            no('third')
+          },
+        }),
+      never: { run: () => thenable({ value: () => {} }), timeout: 50 },
       fine: () => 'fine',
     })
     const once = { retry: { attempts: 1 } }
@@ -86,3 +89,5 @@ describe.each(backends)('errors in %s', (_, make) => {
     expect(await queue.counts()).toMatchObject({ completed: 1, available: 0 })
   })
 })
+
+const thenable = (then: PropertyDescriptor): object => Object.defineProperty({}, 'then', then)
