@@ -11,7 +11,12 @@ const NOT_STORED = new Set(
   ).split(' '),
 )
 
-const TOO_DEEP = 'nested too deeply'
+/**
+ * How deep a value may be nested. A value must be readable in every thread, and the stacks of Web Workers are a fraction of a
+ * page's: in Chromium they give up at some 1,100 levels, and the message then arrives as null.
+ */
+const LEVELS = 500
+const TOO_DEEP = `nested more than ${LEVELS} levels deep`
 
 /** Where a value stops being cloneable: `.user.save`, and what is there. */
 interface Flaw {
@@ -32,9 +37,9 @@ export function assertCloneable(value: unknown, root: string): void {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) return
   let flaw: Flaw | undefined
   try {
-    flaw = walk(value, undefined)
+    flaw = walk(value, undefined, 1)
   } catch (cause) {
-    flaw = { path: '', what: TOO_DEEP, cause } // for the stack: structured clone gives up there as well
+    flaw = { path: '', what: TOO_DEEP, cause }
   }
   if (flaw) throw refusal(root, flaw)
 }
@@ -71,36 +76,37 @@ function refusal(root: string, { path, what, cause }: Flaw): InvalidInputError {
 }
 
 /** The seen objects are only collected once there is one inside another: most inputs are flat. */
-function walk(value: unknown, seen: Set<object> | undefined): Flaw | undefined {
+function walk(value: unknown, seen: Set<object> | undefined, level: number): Flaw | undefined {
   if (value === null) return undefined
   if (typeof value === 'function') return { path: '', what: 'a function' }
   if (typeof value === 'symbol') return { path: '', what: 'a symbol' }
   if (typeof value !== 'object' || seen?.has(value)) return undefined
+  if (level > LEVELS) throw new RangeError(TOO_DEEP)
   try {
-    if (Array.isArray(value)) return items(value, seen)
+    if (Array.isArray(value)) return items(value, seen, level)
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set())
-    return fields(value, seen)
+    if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set(), level)
+    return fields(value, seen, level)
   } catch (cause) {
-    if (cause instanceof RangeError) throw cause // probably the stack's end
+    if (cause instanceof RangeError) throw cause // too deep, for us or for the stack
     return { path: '', what: 'not readable', cause } // a Proxy that was revoked, or has traps that throw
   }
 }
 
-function items(value: readonly unknown[], seen: Set<object> | undefined): Flaw | undefined {
+function items(value: readonly unknown[], seen: Set<object> | undefined, level: number): Flaw | undefined {
   for (let i = 0; i < value.length; i++) {
     const item = value[i]
     // An array may be 4,000,000,000 long and hold three things: after a hole only its keys are looked at.
-    if (item === undefined && !(i in value)) return fields(value, seen)
+    if (item === undefined && !(i in value)) return fields(value, seen, level)
     if (isSimple(item)) continue
     seen = (seen ?? new Set()).add(value)
-    const flaw = walk(item, seen)
+    const flaw = walk(item, seen, level + 1)
     if (flaw) return { ...flaw, path: `[${i}]${flaw.path}` }
   }
   return undefined
 }
 
-function fields(value: object, seen: Set<object> | undefined): Flaw | undefined {
+function fields(value: object, seen: Set<object> | undefined, level: number): Flaw | undefined {
   for (const key of Object.keys(value)) {
     let item: unknown
     try {
@@ -110,7 +116,7 @@ function fields(value: object, seen: Set<object> | undefined): Flaw | undefined 
     }
     if (isSimple(item)) continue
     seen = (seen ?? new Set()).add(value)
-    const flaw = walk(item, seen)
+    const flaw = walk(item, seen, level + 1)
     if (flaw) return { ...flaw, path: stepIn(value, key) + flaw.path }
   }
   return undefined
@@ -120,11 +126,11 @@ function isSimple(value: unknown): boolean {
   return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
 }
 
-function exotic(value: object, seen: Set<object>): Flaw | undefined {
+function exotic(value: object, seen: Set<object>, level: number): Flaw | undefined {
   if (value instanceof Map) {
     seen.add(value)
     for (const [key, item] of value) {
-      const flaw = walk(key, seen) ?? walk(item, seen)
+      const flaw = walk(key, seen, level + 1) ?? walk(item, seen, level + 1)
       if (flaw) return { ...flaw, path: `.get(${isSimple(key) ? JSON.stringify(key) : '…'})${flaw.path}` }
     }
     return undefined
@@ -132,7 +138,7 @@ function exotic(value: object, seen: Set<object>): Flaw | undefined {
   if (value instanceof Set) {
     seen.add(value)
     for (const item of value) {
-      const flaw = walk(item, seen)
+      const flaw = walk(item, seen, level + 1)
       if (flaw) return flaw
     }
     return undefined
@@ -152,7 +158,8 @@ function exotic(value: object, seen: Set<object>): Flaw | undefined {
     return blame(value, cause)
   }
   // An instance of a class is stored as plain data: what its fields hold may still be what no storage takes.
-  return tag === 'Object' ? fields(value, seen.add(value)) : undefined
+  if (tag === 'Error' && 'cause' in value) return walk(value.cause, seen.add(value), level + 1)
+  return tag === 'Object' ? fields(value, seen.add(value), level) : undefined
 }
 
 function tagOf(value: unknown): string {

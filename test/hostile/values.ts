@@ -57,7 +57,15 @@ export const kept: [what: string, make: () => unknown, arrives?: unknown][] = [
   ['an Error with a cause', () => new RangeError('outer', { cause: new Error('inner') })],
   ['boxed values', () => [Object(1), Object('x'), Object(true), Object(1n)]],
   ['10,000 keys', () => Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, i]))],
-  ['500 levels', () => nested(500)],
+  ['499 levels', () => nested(499)],
+  [
+    '499 levels of objects, Maps and Sets',
+    () => {
+      let value: unknown = 1
+      for (let i = 0; i < 166; i++) value = { a: new Map([['k', new Set([value])]]) }
+      return [value]
+    },
+  ],
 ]
 
 /** Compared by its keys: a matcher would look at every index. */
@@ -102,7 +110,17 @@ export const refused: [what: string, make: () => unknown, path: string][] = [
   ['a stream', () => ({ body: new ReadableStream() }), '.body'],
   ['a port', () => ({ port: new MessageChannel().port1 }), '.port'],
   ['compiled WebAssembly', () => ({ module: module() }), '.module'],
+  ['501 levels', () => nested(501), ''],
   ['100,000 levels', () => nested(100_000), ''],
+  [
+    'an Error with 1,000 causes',
+    () => {
+      let error = new Error('last')
+      for (let i = 0; i < 1_000; i++) error = new Error(String(i), { cause: error })
+      return error
+    },
+    '',
+  ],
   ['an array with a method', () => Object.assign([1], { sum() {} }), '.sum'],
   [
     'a Map with a function behind a cycle',

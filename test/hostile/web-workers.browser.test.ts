@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { InvalidInputError } from '../../src/errors.js'
 import { IndexedDBBackend } from '../../src/indexeddb/index.js'
 import { webWorkers } from '../../src/web-worker/index.js'
 import { vandalisms } from '../support/workers/hostile.js'
@@ -94,30 +93,6 @@ describe('through real Web Workers and IndexedDB', () => {
     const { queue } = await inWorkers()
     const input = Object.fromEntries(Array.from({ length: MB }, (_, i) => [`key ${i}`, i]))
     expect(await (await queue.enqueue('keyCount', input)).result({ timeout: 30_000 })).toBe(MB)
-  })
-
-  test('whatever depth is taken arrives; what is deeper is refused', { timeout: 60_000 }, async () => {
-    const { queue, complaints } = await inWorkers()
-    const results: (number | string)[] = []
-    for (let levels = 500; levels <= 64_000; levels = Math.round(levels * 1.3)) {
-      let input: unknown = 1
-      for (let i = 0; i < levels; i++) input = [input]
-      const task = await queue.enqueue('levelsOf', input).catch((error: unknown) => error)
-      if (task instanceof InvalidInputError) {
-        results.push(task.path)
-        continue
-      }
-      expect(results, `${levels} levels were taken and fewer were not`).not.toContain('input')
-      const found = await queue.getResult(Object(task).id, { timeout: 5_000 })
-      expect(found, `${levels} levels`).toMatchObject({ status: 'completed', value: levels })
-      const back = await queue.getResult((await queue.enqueue('echo', input)).id, { timeout: 5_000 })
-      // As an output it may be too deep: that is an error like any other.
-      if (back?.status !== 'completed') expect(back).toMatchObject({ status: 'failed', error: { code: 'uncloneable' } })
-      results.push(levels)
-    }
-    expect(results[0]).toBe(500)
-    expect(results.at(-1)).toBe('input')
-    expect(complaints).toEqual([])
   })
 
   test('100,000 follow-ups of one task are stored with its outcome', { timeout: 120_000 }, async () => {
