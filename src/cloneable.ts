@@ -11,6 +11,13 @@ const NOT_STORED = new Set(
   ).split(' '),
 )
 
+/**
+ * How deep a value may be nested. A value must be readable in every thread, and the stacks of Web Workers are a fraction of a
+ * page's: in Chromium they give up at some 1,100 levels, and the message then arrives as null.
+ */
+const LEVELS = 500
+const TOO_DEEP = `nested more than ${LEVELS} levels deep`
+
 /** Where a value stops being cloneable: `.user.save`, and what is there. */
 interface Flaw {
   path: string
@@ -30,10 +37,9 @@ export function assertCloneable(value: unknown, root: string): void {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) return
   let flaw: Flaw | undefined
   try {
-    flaw = walk(value, undefined)
+    flaw = walk(value, undefined, 1)
   } catch (cause) {
-    // Too deep for the stack; structured clone gives up there as well. Or a Proxy that was revoked, or has traps that throw.
-    flaw = { path: '', what: cause instanceof RangeError ? 'nested too deeply' : 'not readable', cause }
+    flaw = { path: '', what: TOO_DEEP, cause }
   }
   if (flaw) throw refusal(root, flaw)
 }
@@ -47,7 +53,7 @@ export function cloneOf<Value>(value: Value, root: string): Value {
   try {
     return structuredClone(value)
   } catch (cause) {
-    throw refusal(root, blame(value, cause))
+    throw refusal(root, follow(value, cause))
   }
 }
 
@@ -70,38 +76,48 @@ function refusal(root: string, { path, what, cause }: Flaw): InvalidInputError {
 }
 
 /** The seen objects are only collected once there is one inside another: most inputs are flat. */
-function walk(value: unknown, seen: Set<object> | undefined): Flaw | undefined {
+function walk(value: unknown, seen: Set<object> | undefined, level: number): Flaw | undefined {
   if (value === null) return undefined
   if (typeof value === 'function') return { path: '', what: 'a function' }
   if (typeof value === 'symbol') return { path: '', what: 'a symbol' }
   if (typeof value !== 'object' || seen?.has(value)) return undefined
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) {
-      const item: unknown = value[i]
-      if (isSimple(item)) continue
-      seen = (seen ?? new Set()).add(value)
-      const flaw = walk(item, seen)
-      if (flaw) return { ...flaw, path: `[${i}]${flaw.path}` }
-    }
-    return undefined
+  if (level > LEVELS) throw new RangeError(TOO_DEEP)
+  try {
+    if (Array.isArray(value)) return items(value, seen, level)
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set(), level)
+    return fields(value, seen, level)
+  } catch (cause) {
+    if (cause instanceof RangeError) throw cause // too deep, for us or for the stack
+    return { path: '', what: 'not readable', cause } // a Proxy that was revoked, or has traps that throw
   }
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set())
-  return fields(value, seen)
 }
 
-function fields(value: object, seen: Set<object> | undefined): Flaw | undefined {
+function items(value: readonly unknown[], seen: Set<object> | undefined, level: number): Flaw | undefined {
+  for (let i = 0; i < value.length; i++) {
+    const item = value[i]
+    // An array may be 4,000,000,000 long and hold three things: after a hole only its keys are looked at.
+    if (item === undefined && !(i in value)) return fields(value, seen, level)
+    if (isSimple(item)) continue
+    seen = (seen ?? new Set()).add(value)
+    const flaw = walk(item, seen, level + 1)
+    if (flaw) return { ...flaw, path: `[${i}]${flaw.path}` }
+  }
+  return undefined
+}
+
+function fields(value: object, seen: Set<object> | undefined, level: number): Flaw | undefined {
   for (const key of Object.keys(value)) {
     let item: unknown
     try {
       item = Reflect.get(value, key)
     } catch (cause) {
-      return { path: pathStep(key), what: 'a getter that throws', cause }
+      return { path: stepIn(value, key), what: 'a getter that throws', cause }
     }
     if (isSimple(item)) continue
     seen = (seen ?? new Set()).add(value)
-    const flaw = walk(item, seen)
-    if (flaw) return { ...flaw, path: pathStep(key) + flaw.path }
+    const flaw = walk(item, seen, level + 1)
+    if (flaw) return { ...flaw, path: stepIn(value, key) + flaw.path }
   }
   return undefined
 }
@@ -110,11 +126,11 @@ function isSimple(value: unknown): boolean {
   return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
 }
 
-function exotic(value: object, seen: Set<object>): Flaw | undefined {
+function exotic(value: object, seen: Set<object>, level: number): Flaw | undefined {
   if (value instanceof Map) {
     seen.add(value)
     for (const [key, item] of value) {
-      const flaw = walk(key, seen) ?? walk(item, seen)
+      const flaw = walk(key, seen, level + 1) ?? walk(item, seen, level + 1)
       if (flaw) return { ...flaw, path: `.get(${isSimple(key) ? JSON.stringify(key) : '…'})${flaw.path}` }
     }
     return undefined
@@ -122,7 +138,7 @@ function exotic(value: object, seen: Set<object>): Flaw | undefined {
   if (value instanceof Set) {
     seen.add(value)
     for (const item of value) {
-      const flaw = walk(item, seen)
+      const flaw = walk(item, seen, level + 1)
       if (flaw) return flaw
     }
     return undefined
@@ -142,7 +158,8 @@ function exotic(value: object, seen: Set<object>): Flaw | undefined {
     return blame(value, cause)
   }
   // An instance of a class is stored as plain data: what its fields hold may still be what no storage takes.
-  return tag === 'Object' ? fields(value, seen.add(value)) : undefined
+  if (tag === 'Error' && 'cause' in value) return walk(value.cause, seen.add(value), level + 1)
+  return tag === 'Object' ? fields(value, seen.add(value), level) : undefined
 }
 
 function tagOf(value: unknown): string {
@@ -150,6 +167,16 @@ function tagOf(value: unknown): string {
     return Object.prototype.toString.call(value).slice(8, -1)
   } catch {
     return 'Proxy' // revoked, or with a trap that throws
+  }
+}
+
+/** Never throws. What is too deep for structured clone is not followed: each step would try to clone all that is below. */
+function follow(value: unknown, cause: unknown): Flaw {
+  if (cause instanceof RangeError) return { path: '', what: TOO_DEEP, cause }
+  try {
+    return blame(value, cause)
+  } catch {
+    return { path: '', what: 'not readable', cause }
   }
 }
 
@@ -164,18 +191,21 @@ function blame(value: unknown, cause: unknown): Flaw {
       try {
         item = Reflect.get(value, key)
       } catch (thrown) {
-        return { path: pathStep(key), what: 'a getter that throws', cause: thrown }
+        return { path: stepIn(value, key), what: 'a getter that throws', cause: thrown }
       }
       try {
         structuredClone(item)
       } catch (refused) {
         const flaw = blame(item, refused)
-        return { ...flaw, path: (Array.isArray(value) ? `[${key}]` : pathStep(key)) + flaw.path }
+        return { ...flaw, path: stepIn(value, key) + flaw.path }
       }
     }
   }
   return { path: '', what: plain ? 'no plain object, probably a Proxy (give a copy of it)' : `a ${tag}`, cause }
 }
+
+/** What an array has beside its items (and structured clone copies) is named like a field. */
+const stepIn = (value: object, key: string) => (Array.isArray(value) && /^\d+$/.test(key) ? `[${key}]` : pathStep(key))
 
 /** A key as the next step of a path: `.user`, `["first name"]`. */
 export function pathStep(key: string): string {

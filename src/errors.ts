@@ -148,8 +148,9 @@ const LONGEST = { name: 200, code: 200, message: 10_000, stack: 10_000 }
  * cause is the first of its errors, if it names none; other fields are not kept.
  */
 export function errorRecord(thrown: unknown, depth = CAUSE_DEPTH): ErrorRecord {
+  const of = typeof thrown === 'object' ? thrown : undefined // functions have names too
   const text = (key: keyof typeof LONGEST): string | undefined => {
-    const value = peek(thrown, key)
+    const value = peek(of, key)
     return typeof value === 'string' ? clipped(value, LONGEST[key]) : undefined
   }
   const record: ErrorRecord = {
@@ -157,11 +158,11 @@ export function errorRecord(thrown: unknown, depth = CAUSE_DEPTH): ErrorRecord {
     message: text('message') ?? clipped(describe(thrown), LONGEST.message),
   }
   const stack = text('stack')
-  const code = peek(thrown, 'code')
-  const cause = peek(thrown, 'cause') ?? peek(peek(thrown, 'errors'), 0)
+  const code = peek(of, 'code')
+  const cause = peek(of, 'cause') ?? peek(peek(of, 'errors'), 0)
   if (stack !== undefined) record.stack = stack
   if (typeof code === 'string' || typeof code === 'number') record.code = clipped(String(code), LONGEST.code)
-  if (peek(thrown, 'retryable') === false) record.retryable = false
+  if (peek(of, 'retryable') === false) record.retryable = false
   if (cause !== undefined && cause !== null && depth > 1) record.cause = errorRecord(cause, depth - 1)
   return record
 }

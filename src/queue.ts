@@ -84,9 +84,10 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
   ): Promise<Task<OutputOf<Handlers[Name]>>> {
     this.#client.check()
     checkKnown('options', options, enqueueOptions)
-    const template = taskTemplate(name, options, this.clock.now())
+    const given = { ...options } // read once: what was checked is what is stored
+    const template = taskTemplate(name, given, this.clock.now())
     const task = { ...template, input: cloneOf<unknown>(input, 'input') }
-    return new Task(await this.#enqueuer.add(task, options.durability), this.#client, this.#waiting, true)
+    return new Task(await this.#enqueuer.add(task, given.durability), this.#client, this.#waiting, true)
   }
 
   /**

@@ -20,6 +20,16 @@ describe('blame', () => {
       { suspects: [1, 3] },
     ],
     ['nobody for what it was not given', { given: [1], marked: [], sequential: true, running: [7] }, { suspects: [] }],
+    [
+      'the only one in a message that could not be read, whatever the last words are',
+      { given: [1], marked: [], sequential: true, running: [], unreadable: true },
+      { culprit: 1, suspects: [] },
+    ],
+    [
+      'all in messages that could not be read',
+      { given: [1, 2], marked: [1], sequential: true, running: [1], unreadable: true },
+      { suspects: [1, 2] },
+    ],
     ['all, if nothing was announced', { given: [1, 2], marked: [], sequential: true }, { suspects: [1, 2] }],
     ['all, if more than one may have run', { given: [1, 2], marked: [1], sequential: false }, { suspects: [1, 2] }],
     ['the only one, announced', { given: [1], marked: [1], sequential: false }, { culprit: 1, suspects: [] }],

@@ -491,6 +491,24 @@ describe('coming and going', () => {
   })
 })
 
+describe('inputs that a Web Worker cannot read', () => {
+  // No queue would take it; a backend of another make may.
+  const deep = () => {
+    let value: unknown = 1
+    for (let i = 0; i < 3_500; i++) value = [value]
+    return value
+  }
+
+  it('are charged with a crash, alone, and the others run', async () => {
+    const { executor, host } = await pool({ size: 1 })
+    await host.done(executor, noops(0, 50)) // so that the next ones come as a batch
+    const runs = keys(50, 60).map((key) => runOf(key, 'noop', key === 55 ? deep() : key))
+    await host.done(executor, runs)
+    expect(host.crashes()).toEqual([55])
+    expect(await host.error(55)).toMatchObject({ code: 'crashed', cause: { code: 'unreadable' } })
+  })
+})
+
 inputTests(() =>
   pool({
     size: 1,

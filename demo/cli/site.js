@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const dist = join(root, 'demo', 'dist')
 
+/** A page's own policy does not reach the Web Workers it starts from files: theirs comes with their script. */
+const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
+
 /** What the build is made of. */
 const sources = ['demo', 'src', 'vite.config.ts', 'package-lock.json']
 
@@ -91,7 +94,8 @@ export async function serve() {
     const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname
     const body = files.get(path)
     const type = types[extname(path)] ?? 'application/octet-stream'
-    response.writeHead(body ? 200 : 404, { 'content-type': type, 'cache-control': 'no-store' })
+    const policy = extname(path) === '.js' ? { 'content-security-policy': POLICY } : {}
+    response.writeHead(body ? 200 : 404, { 'content-type': type, 'cache-control': 'no-store', ...policy })
     response.end(body)
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))

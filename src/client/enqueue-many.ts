@@ -34,11 +34,12 @@ export async function enqueueMany(
   client: Client,
   name: string,
   inputs: Inputs<unknown>,
-  options: EnqueueManyOptions,
+  asked: EnqueueManyOptions,
   stages?: Stage[],
 ): Promise<string> {
   client.check()
-  checkKnown('options', options, known)
+  checkKnown('options', asked, known)
+  const options = { ...asked } // read once: what was checked is what is stored
   const template = taskTemplate(name, options, client.clock.now())
   const size = checkNumber('chunkSize', options.chunkSize ?? CHUNK_TASKS, 1, 100_000, true)
   const id = options.id === undefined ? randomText(ID_LENGTH) : checkText('id', options.id)

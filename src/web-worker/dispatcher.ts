@@ -165,7 +165,14 @@ export class Dispatcher {
   #lost(member: Member, death: Death, asked = false): void {
     const { given } = member
     const sequential = this.#options.concurrency === 1
-    const evidence = { given: [...given.keys()], marked: member.marked(), sequential, running: death.running }
+    const unreadable = death.error.code === 'unreadable'
+    const evidence = {
+      given: [...given.keys()],
+      marked: member.marked(),
+      sequential,
+      running: death.running,
+      unreadable,
+    }
     const { culprit, suspects } = blame(evidence)
     this.#crew.end(member)
     const doubtful = new Set(suspects)

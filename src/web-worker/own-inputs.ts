@@ -11,12 +11,16 @@ export function ownInputs(runs: readonly Run[]): void {
   const seen = new Set<unknown>()
   for (const run of runs) {
     const mine = new Set<unknown>()
-    collect(run.input, mine)
-    for (const part of mine) {
-      if (seen.has(part)) {
-        run.input = cloneOf(run.input, 'input')
-        break
+    try {
+      collect(run.input, mine)
+      for (const part of mine) {
+        if (seen.has(part)) {
+          run.input = cloneOf(run.input, 'input')
+          break
+        }
       }
+    } catch {
+      // Too deep for the stack: one input must not take the others down with it.
     }
     for (const part of mine) seen.add(part)
   }
@@ -27,7 +31,24 @@ function collect(value: unknown, into: Set<unknown>): void {
   if (typeof value !== 'object' || value === null || into.has(value)) return
   into.add(value)
   if (ArrayBuffer.isView(value)) into.add(value.buffer)
-  else if (Array.isArray(value) || value instanceof Set) for (const item of value) collect(item, into)
+  else if (value instanceof Set) for (const item of value) collect(item, into)
   else if (value instanceof Map) for (const pair of value) collect(pair, into)
-  else for (const key of Object.keys(value)) collect(Reflect.get(value, key), into)
+  else if (Array.isArray(value)) collectItems(value, into)
+  else collectFields(value, into)
+}
+
+function collectItems(list: readonly unknown[], into: Set<unknown>): void {
+  for (let i = 0; i < list.length; i++) {
+    const item = list[i]
+    // After a hole only the keys are looked at: the array may be billions long.
+    if (item === undefined && !(i in list)) {
+      collectFields(list, into)
+      return
+    }
+    collect(item, into)
+  }
+}
+
+function collectFields(value: object, into: Set<unknown>): void {
+  for (const key of Object.keys(value)) collect(Reflect.get(value, key), into)
 }

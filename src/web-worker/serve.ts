@@ -50,15 +50,16 @@ export function serveHandlers(handlers: HandlerMap): void {
 function connect(handlers: HandlerMap, port: MessagePort, { concurrency }: ConnectOptions): Session {
   const post = (message: ToPage, transfer: Transferable[] = []) => port.postMessage(message, transfer)
   const session = new Session(handlers, concurrency, systemClock, post)
-  port.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => session.receive(data))
-  // Which runs were lost with the message is not known: the page takes back what this Web Worker had, and asks another.
-  port.addEventListener('messageerror', () =>
-    session.broken({
-      name: 'DataCloneError',
-      message: 'A batch could not be read in the Web Worker.',
-      code: 'unreadable',
-    }),
+  // Which runs were lost with the message is not known: the page takes back what this Web Worker had, and asks others one by one.
+  const unreadable = () => {
+    const message = 'An input could not be read in the Web Worker: it is nested too deeply, or needs too much memory.'
+    session.broken({ name: 'DataCloneError', message, code: 'unreadable' })
+  }
+  // What is too deep for a Web Worker's stack arrives in Chromium as null, without a messageerror.
+  port.addEventListener('message', ({ data }: MessageEvent<ToWorker | null>) =>
+    data ? session.receive(data) : unreadable(),
   )
+  port.addEventListener('messageerror', unreadable)
   port.start()
   setInterval(() => post({ type: 'tick' }), TICK)
   return session

@@ -121,9 +121,10 @@ export class WorkerHandle {
     const { signal } = this.#over
     port.addEventListener(
       'message',
-      ({ data }: MessageEvent<ToPage>) => {
+      ({ data }: MessageEvent<ToPage | null>) => {
         if (signal.aborted) return // sent before the end, delivered after it
-        if (data.type === 'broken') this.#die({ error: data.error, running: data.running })
+        if (!data) this.#unreadable()
+        else if (data.type === 'broken') this.#die({ error: data.error, running: data.running })
         else this.#options.hear(data)
       },
       { signal },

@@ -1,0 +1,4 @@
+import { serveHandlers } from '../../../src/web-worker/serve.js'
+import { hostile } from './hostile.js'
+
+serveHandlers(hostile)
