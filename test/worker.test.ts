@@ -442,6 +442,22 @@ describe('failures', () => {
     expect(new Set(executor.began.map(({ attempt }) => attempt))).toEqual(new Set([1]))
   })
 
+  test('a task that crashes while an exchange brings nothing runs again at once, not at the next poll', async () => {
+    const { w, clock, executor, backend } = await host({ slots: 2 })
+    const [first] = await w.add([{ do: 'hang' }, { do: 'ok', ms: 10 }])
+    await clock.advance(0)
+    const exchange = backend.exchange.bind(backend)
+    let under = 0
+    backend.exchange = async (x) => {
+      const answer = await exchange(x)
+      // The other one is recorded and nothing is left to claim; the answer is still on its way.
+      if (under++ === 0) executor.kill()
+      return answer
+    }
+    await clock.advance(100)
+    expect(executor.began.map(({ id }) => id).filter((id) => id === first)).toHaveLength(2)
+  })
+
   test('maxCrashes is what was asked for', async () => {
     const { w, executor } = await host({ maxCrashes: 1 })
     expect(await w.ended(await w.add([{ do: 'crash' }]))).toEqual(['failed'])

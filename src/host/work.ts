@@ -185,7 +185,7 @@ export class Work {
     if (sent.settle.length > 0 || answer.claimed.length > 0) this.leasedAt = began
     this.#count(sent, answer)
     for (const name of answer.parked) this.#parked.add(name)
-    if (sent.claim) this.#looked(began, answer)
+    if (sent.claim) this.#looked(began, sent, answer)
     else this.more ||= answer.more
     this.#give(answer, this.#parts.clock.monotonic())
     return sent.leave ? 'left' : undefined
@@ -198,10 +198,13 @@ export class Work {
     }
   }
 
-  #looked(at: number, { claimed, parked, more, wakeAt }: Exchanged): void {
+  #looked(at: number, { settle }: { settle: readonly Settlement[] }, answer: Exchanged): void {
+    const { claimed, parked, more, wakeAt } = answer
     this.lookedAt = at
     this.wakeAt = wakeAt ?? Number.POSITIVE_INFINITY
-    this.#inVain = claimed.length === 0 && parked.length === 0 ? this.#inVain + 1 : 0
+    // A claim does not see what the same exchange gives back or leads to: that is for the next one, and no sign that asking is in vain.
+    const changed = claimed.length > 0 || parked.length > 0 || settle.length > 0
+    this.#inVain = changed ? 0 : this.#inVain + 1
     this.more = this.#news || (more && this.#inVain < IN_VAIN)
     this.toClaim -= claimed.length
     this.tally.more = more

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Kind, kinds } from './kills.js'
+import { percentiles } from './percentiles.js'
 import { type Played, play } from './seed.js'
 import { openSite } from './site.js'
 
@@ -114,10 +115,4 @@ function table(all: readonly Played[]): string {
       ([name, figure]) => `  ${name.padEnd(20)} ${figure.toLocaleString('en').padStart(8)}`,
     ),
   ].join('\n')
-}
-
-export function percentiles(times: readonly number[]): string {
-  const sorted = [...times].sort((a, b) => a - b)
-  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)
-  return sorted.length === 0 ? '–' : `p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, most ${at(1)} ms`
 }

@@ -153,10 +153,20 @@ export const page = {
 
   counts: () => queue.counts(),
 
+  /** Has the library kill the Web Worker that runs a task. */
+  kill(id: string): void {
+    const view = worker?.workers().find(({ running }) => running.some((run) => run.id === id))
+    if (view) worker?.kill(view.worker)
+  },
+
   /** Ends a Web Worker behind the library's back. Returns its number, or undefined if there is none. */
   endWorker(which: number, how: 'terminate' | 'close' | 'break'): number | undefined {
-    const living = [...workers]
-    const [victim, number] = living[which % living.length] ?? []
+    const numbers = [...workers.values()]
+    return page.endWorkerNumber(numbers[which % numbers.length] ?? 0, how)
+  },
+
+  endWorkerNumber(number: number, how: 'terminate' | 'close' | 'break'): number | undefined {
+    const [victim] = [...workers].find(([, each]) => each === number) ?? []
     if (!victim) return undefined
     if (how === 'terminate') victim.terminate()
     else victim.postMessage(`chaos: ${how}`)
