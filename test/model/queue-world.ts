@@ -58,8 +58,8 @@ export class QueueWorld implements Browser {
   readonly #known = new Map<string, Known>()
   readonly #pending = new Set<Promise<unknown>>()
   readonly #crashes = new Map<string, number>()
-  /** Imports and runs that were begun; whether they are stored to the end; whether someone cancelled something of them. */
-  readonly #begun = new Map<string, { whole: boolean; cancelled: boolean }>()
+  /** Imports and runs that were begun; whether they are stored to the end; whether someone cancelled them as a whole. */
+  readonly #begun = new Map<string, { whole: boolean; over: boolean }>()
   /** Pages that crashed, which counts for what they held. */
   #deaths = 0
   #jobs = 0
@@ -175,13 +175,12 @@ export class QueueWorld implements Browser {
         return this.#each(page, action)
       case 'cancel batch': {
         const begun = this.#begun.get(action.id)
-        if (begun) begun.cancelled = true
+        if (begun) begun.over = true
         for (const [n, known] of this.#known) if (n.startsWith(`${action.id}.`)) known.cancelled = true
         return this.#try(page, async () => (await queue.batch(action.id))?.cancel())
       }
       case 'clear':
         for (const known of this.#known.values()) known.cancelled = true
-        for (const begun of this.#begun.values()) begun.cancelled = true
         return this.#try(page, () => queue.clear(action.queue === null ? {} : { queue: action.queue }))
       case 'pause': {
         const until = action.ms === null ? {} : { until: this.clock.now() + action.ms }
@@ -229,10 +228,10 @@ export class QueueWorld implements Browser {
   }
 
   async #import(page: Page, id: string, chunkSize: number): Promise<string | undefined> {
-    const begun = this.#begun.get(id) ?? { whole: false, cancelled: false }
+    const begun = this.#begun.get(id) ?? { whole: false, over: false }
     this.#begun.set(id, begun)
     // Once it is through and pruned, it would begin anew.
-    if (begun.whole || begun.cancelled) return 'it is over'
+    if (begun.whole || begun.over) return 'it is over'
     const note = await this.#try(page, () =>
       id.startsWith('m')
         ? page.queue.enqueueMany('work', jobsOf(id), { id, chunkSize })
@@ -322,7 +321,8 @@ export class QueueWorld implements Browser {
     const page = new Page('the last page', this)
     await page.queue.resume()
     for (const queue of ['default', 'other']) await page.queue.resume(queue)
-    for (const id of this.#begun.keys()) {
+    for (const [id, { over }] of this.#begun) {
+      if (over) await (await page.queue.batch(id))?.cancel()
       const note = await this.#import(page, id, 5)
       same([undefined, 'it is over'].includes(note), true, `import of ${id}: ${note}`)
     }
@@ -346,7 +346,7 @@ export class QueueWorld implements Browser {
       if (n.endsWith('+')) same(this.#known.get(n.slice(0, -1))?.result?.status, 'completed', `who enqueued ${n}`)
       if (!job?.follow || result?.status !== 'completed') continue
       const { batch } = job.follow
-      if (batch !== undefined && this.#begun.get(batch)?.cancelled) continue
+      if (batch !== undefined && this.#begun.get(batch)?.over) continue
       same(this.#known.get(`${n}+`)?.result !== undefined, true, `what ${n} enqueued has ended`)
     }
   }
@@ -361,7 +361,7 @@ export class QueueWorld implements Browser {
     const { completed, failed, cancelled } = counts
     same([completed, failed, cancelled], [of('completed'), of('failed'), of('cancelled')], `counts of ${id}`)
     same([total, done, open], [mine.length, mine.length, false], `total of ${id}`)
-    if (!begun.cancelled)
+    if (!begun.over)
       for (const { n } of jobsOf(id)) same(this.#known.get(n)?.result !== undefined, true, `${n} has ended`)
     const results = await batch.collect()
     same(
@@ -379,12 +379,13 @@ export class QueueWorld implements Browser {
     same([done, open], [total, false], `progress of ${id}`)
     const results = await run.collect()
     const found = new Map(results.map((result) => [result.index, result]))
-    if (!begun.cancelled) same(total, itemsOf(id).length, `items of ${id}`)
+    if (!begun.over) same(total, itemsOf(id).length, `items of ${id}`)
     let left = 0
     for (const { i } of itemsOf(id).slice(0, total)) {
       const result = found.get(i)
       const wanted = outcomeOf(i)
-      if (begun.cancelled && result?.status === 'cancelled') continue
+      const known = result && [...this.#known.values()].find(({ id: of }) => of === result.id)
+      if (result?.status === 'cancelled' && known?.cancelled) continue
       if (result?.status === 'failed' && result.error.code === 'crashed' && this.#deaths >= 3) continue
       if (wanted === 'dropped') {
         left++
