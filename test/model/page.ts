@@ -20,7 +20,7 @@ export interface Browser {
   /** Hosts whose pages were left. */
   left: Set<HostId>
   /** What handlers do: by name, input and attempt. */
-  script(run: Run): Script
+  act(run: Run): Script
   /** Told of every report of a live page's executor. */
   reported(report: Report, runs: ReadonlyMap<number, Run>): void
   error(error: unknown): void
@@ -80,7 +80,7 @@ class PageExecutor extends ScriptedExecutor {
 
   override give(runs: readonly Run[]): void {
     for (const run of runs) this.#runs.set(run.key, run)
-    super.give(runs.map((run) => ({ ...run, input: this.#browser.script(run) })))
+    super.give(runs.map((run) => ({ ...run, input: this.#browser.act(run) })))
   }
 }
 

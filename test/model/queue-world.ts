@@ -47,7 +47,7 @@ const jobsOf = (id: string): Job[] =>
 
 /** Pages of one browser on one database: what they do, what becomes of them, and what must hold whatever happens. */
 export class QueueWorld implements Browser {
-  readonly script_: string[] = []
+  readonly script: string[] = []
   readonly clock = new ManualClock()
   readonly channel = localChannel()
   readonly locks = memoryLocks()
@@ -70,13 +70,9 @@ export class QueueWorld implements Browser {
     this.#raw = raw
   }
 
-  get told(): readonly string[] {
-    return this.script_
-  }
-
   // — the browser ———————————————————————————————————————————————————————————————————————————————————————————————————————
 
-  script(run: Run): Script {
+  act(run: Run): Script {
     if (run.name === 'make') {
       const { i } = run.input as Item
       if (i % 5 === 4) return { do: 'fail', error: { retryable: false } }
@@ -120,17 +116,22 @@ export class QueueWorld implements Browser {
     return made
   }
 
+  /** How many transactions a page has begun since a fault was last thought of. */
+  transactionsOf(i: number): { count: number } {
+    return { count: this.#page(i).storage.count }
+  }
+
   // — what happens ——————————————————————————————————————————————————————————————————————————————————————————————————————
 
   async run(step: Step): Promise<void> {
-    const line = this.script_.push(describe(step)) - 1
+    const line = this.script.push(describe(step)) - 1
     const { action, fault } = step
     const struck = fault && this.#page(fault.page)
     struck?.storage.arm(fault)
     const note = await this.#act(action)
     await this.clock.advance(0)
-    if (note) this.script_[line] += ` → ${note}`
-    if (struck?.storage.struck) this.script_[line] += ` [fault: ${struck.storage.struck}]`
+    if (note) this.script[line] += ` → ${note}`
+    if (struck?.storage.struck) this.script[line] += ` [fault: ${struck.storage.struck}]`
     await this.#look()
   }
 
@@ -305,8 +306,14 @@ export class QueueWorld implements Browser {
   #judge(n: string, { cancelled, retried, job = jobOf(n) }: Known, result: Result): void {
     if (!job) return
     const crashed = result.status === 'failed' && result.error.code === 'crashed'
-    if (result.status === 'cancelled') return same(cancelled, true, `${n} was cancelled by someone`)
-    if (crashed) return same(job.crashes + this.#deaths >= 3, true, `${n} crashed often enough`)
+    if (result.status === 'cancelled') {
+      same(cancelled, true, `${n} was cancelled by someone`)
+      return
+    }
+    if (crashed) {
+      same(job.crashes + this.#deaths >= 3, true, `${n} crashed often enough`)
+      return
+    }
     if (job.crashes >= 3 && !retried) same(result, 'crashed', `the outcome of ${n}, which always crashes`)
     same(result.attempts, Math.min(job.fails + 1, 3), `attempts of ${n}`)
     same(result.status, job.fails >= 3 ? 'failed' : 'completed', `how ${n} ended`)
@@ -315,7 +322,7 @@ export class QueueWorld implements Browser {
 
   /** Nothing goes wrong any more: everything that was begun comes to its end, and to the right one. */
   async end(): Promise<void> {
-    for (const page of this.#pages) page?.storage.arm()
+    for (const page of this.#pages) page?.storage.disarm()
     for (const page of this.#pages) if (page && !page.dead) this.#later(page, page.worker.stop({ grace: 0 }))
     await this.clock.until(() => this.#pending.size === 0, { within: 600_000 })
     const page = new Page('the last page', this)

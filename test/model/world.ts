@@ -265,12 +265,7 @@ export class World {
     const options = { now: this.now, ...(batch ? { batch } : {}) }
     let stored: (ModelTask | undefined)[] = []
     const apply = () => {
-      const { stages: _, ...chunk } = batch ?? {}
-      const plain = batch?.stages && batch.id in pipelines ? pipelines[batch.id === 'q' ? 'q' : 'p'] : undefined
-      stored = this.model.add(tasks, {
-        ...options,
-        ...(batch ? { batch: { ...batch, ...chunk, ...(plain ? { stages: plain as Stage[] } : {}) } } : {}),
-      })
+      stored = this.model.add(tasks, options)
       // Should no answer come, their ids have to be found out.
       this.model.unseen.push(...stored.flatMap((task) => task ?? []))
     }
