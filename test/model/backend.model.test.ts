@@ -46,7 +46,7 @@ async function run(database: Database, steps: readonly Step[], tell: (world: Tel
 const inBrowser = typeof document !== 'undefined'
 
 describe.each([
-  { name: 'memory', make: memory, runs: inBrowser ? 10 : 80, swept: inBrowser ? 0 : 10 },
+  { name: 'memory', make: memory, runs: inBrowser ? 10 : 60, swept: inBrowser ? 0 : 6 },
   { name: 'IndexedDB', make: indexedDB, runs: 6, swept: inBrowser ? 1 : 0 },
 ])('model: $name', ({ make, runs, swept }) => {
   it('whatever several clients and hosts do, and whatever breaks, all that can be read is as the model says', async () => {

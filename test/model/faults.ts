@@ -39,9 +39,12 @@ export class FaultyStorage implements Storage {
   #counting = false
   #opened = false
   readonly #inner: Storage
+  readonly #died: (() => void) | undefined
 
-  constructor(inner: Storage) {
+  /** `died`: told of the death of the process. Then nobody hears anything any more, not even of that. */
+  constructor(inner: Storage, died?: () => void) {
     this.#inner = inner
+    this.#died = died
   }
 
   /** For what comes now: a fault at its nth transaction, or none. */
@@ -60,7 +63,7 @@ export class FaultyStorage implements Storage {
   }
 
   async open(): Promise<boolean> {
-    if (this.dead) throw new DeadError()
+    if (this.dead) await this.#silence()
     await this.#inner.open()
     if (this.#opened) return false
     this.#opened = true
@@ -109,13 +112,18 @@ export class FaultyStorage implements Storage {
         return this.#commit(plan, options)
       case 'dies before':
         await this.#withoutWriting(plan, options)
-        this.dead = true
-        throw new DeadError()
+        return this.#silence()
       case 'dies after':
         await this.#commit(plan, options)
-        this.dead = true
-        throw new DeadError()
+        return this.#silence()
     }
+  }
+
+  #silence(): Promise<never> {
+    this.dead = true
+    if (!this.#died) return Promise.reject(new DeadError())
+    this.#died()
+    return new Promise(() => {})
   }
 
   async #commit<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {

@@ -4,6 +4,12 @@ import { numbered } from './script.js'
 /** Browsers have none. */
 const env = (name: string) => (typeof process === 'undefined' ? undefined : process.env[name])
 
+/** No more histories are begun, nor shrunk, after so many ms. */
+const LONGEST = 120_000
+
+/** More histories, or fewer. */
+export const factor = Number(env('RUNS') ?? 1)
+
 /** A history that is being run, as it is told. */
 export interface Telling {
   readonly script: readonly string[]
@@ -21,7 +27,9 @@ export async function histories<Step>(
   const [seed, path] = [env('SEED'), env('REPLAY')]
   const property = fc.asyncProperty(history, (steps) => run(steps, () => {}))
   const details = await fc.check(property, {
-    numRuns: Math.ceil(runs * Number(env('RUNS') ?? 1)),
+    numRuns: Math.ceil(runs * factor),
+    // On a busy machine, what was found by then is told.
+    interruptAfterTimeLimit: LONGEST * Math.max(1, factor),
     ...(seed === undefined ? {} : { seed: Number(seed) }),
     ...(path === undefined ? {} : { path }),
   })

@@ -185,6 +185,22 @@ const openings = fc.oneof(
       { do: 'add to batch', ...add, open: true },
     ])
   }),
+  // Batches that have ended, and get more from tasks that are not theirs.
+  fc
+    .record({ count: few, settle: fc.constantFrom(['ok' as const], ['cancel' as const]) })
+    .map(({ count: n, settle }) => {
+      const add = { client: 0, count: n, queue: 'default' as const, priority: 0, delay: 0 as const, again: 0 as const }
+      const group = { queue: 'default' as const, name: 'a' as const, priority: 0 as const, delay: 0 as const, count: 9 }
+      return plainly([
+        { do: 'add to batch', ...add, batch: 'x', open: false },
+        { do: 'add to batch', ...add, batch: 'y', open: false },
+        exchange(0, { limit: 60 }),
+        settle[0] === 'ok' ? exchange(0, { settle: ['ok'] }) : { do: 'cancel batch', client: 1, batch: 'y' },
+        { do: 'add', client: 0, groups: [group] },
+        exchange(1),
+        exchange(1, { settle: ['follow into batch'] }),
+      ])
+    }),
   // Tasks that have crashed once or twice, beside others that have not.
   fc.record({ times: fc.integer({ min: 1, max: 2 }), count: fc.integer({ min: 1, max: 40 }) }).map((o) => {
     const group = { queue: 'default' as const, priority: 0 as const, delay: 0 as const }
