@@ -85,4 +85,11 @@ export {
   type TaskView,
   taskStates,
 } from './task.js'
-export { type Drained, type DrainOptions, TaskWorker, type TaskWorkerOptions, type WorkerRole } from './worker.js'
+export {
+  type Drained,
+  type DrainOptions,
+  type RetentionOptions,
+  TaskWorker,
+  type TaskWorkerOptions,
+  type WorkerRole,
+} from './worker.js'

@@ -26,7 +26,7 @@ export interface TaskWorkerOptions {
   /** A task that took down its Web Worker or its host so many times fails as `crashed`. Default 3. */
   maxCrashes?: number
   /** How long ended tasks are kept. Default: 7 days, and 100,000 tasks outside of batches. */
-  retention?: Omit<Retention, 'now'>
+  retention?: RetentionOptions
   /** Numbers from 0 to 1, for jitter. Default Math.random. */
   random?: () => number
   /** False: failures cost no attempt. Default `navigator.onLine`. */
@@ -37,6 +37,15 @@ export interface TaskWorkerOptions {
   onError?: (error: unknown) => void
   /** Advice. Default console.warn. */
   warn?: (message: string) => void
+}
+
+export interface RetentionOptions extends Omit<Retention, 'now'> {
+  /**
+   * Once the space that the browser grants is used up, ended tasks and batches older than this, in ms, go too, so that others
+   * can be stored. Default: `age`: nothing goes before its time, and what does not fit waits for room. 0: all that have ended,
+   * but those of the last minute. Tasks that have not ended, and those of batches that have not, always stay.
+   */
+  whenFull?: number
 }
 
 /** A record, so that an option that is missing here does not compile. */
@@ -194,10 +203,13 @@ function checkCount(option: string, value: unknown): number {
   return checkNumber(option, value, 0, Number.POSITIVE_INFINITY, value !== Number.POSITIVE_INFINITY)
 }
 
-function checkRetention(given: Omit<Retention, 'now'>): Omit<Retention, 'now'> {
-  checkKnown('retention', given, ['age', 'count'])
-  const { age, count } = given
-  const retention: Omit<Retention, 'now'> = {}
+function checkRetention(given: RetentionOptions): RetentionOptions {
+  checkKnown('retention', given, ['age', 'count', 'whenFull'])
+  const { age, count, whenFull } = given
+  const retention: RetentionOptions = {}
+  if (whenFull !== undefined) {
+    retention.whenFull = checkNumber('retention.whenFull', whenFull, 0, Number.POSITIVE_INFINITY)
+  }
   if (age !== undefined) retention.age = checkNumber('retention.age', age, 0, Number.POSITIVE_INFINITY)
   if (count !== undefined) retention.count = checkCount('retention.count', count)
   return retention

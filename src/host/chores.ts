@@ -1,5 +1,6 @@
 import type { HandlerTable } from '../executor.js'
 import { handlerGate, inputGate, markOf, readGate } from '../gates.js'
+import { AGE } from '../plan/prune.js'
 import type { HostId } from '../task.js'
 import { Parked } from './parked.js'
 import type { HostParts } from './settings.js'
@@ -166,11 +167,13 @@ export class Chores {
     return held?.kind === kind && Object.hasOwn(this.#table, held.name)
   }
 
-  /** One slice. Resolves to true if there is more. */
-  async prune(idle: boolean): Promise<boolean> {
+  /** One slice. `full`: of what may go when there is no space left. Resolves to true if there is more. */
+  async prune(idle: boolean, full = false): Promise<boolean> {
     const { backend, clock, settings } = this.#parts
+    const { whenFull = NEVER, ...retention } = settings.retention
     this.#pruneAt = clock.monotonic() + PRUNE_EVERY
-    const more = await backend.prune({ ...settings.retention, now: clock.now() })
+    if (full) retention.age = Math.min(whenFull, retention.age ?? AGE)
+    const more = await backend.prune({ ...retention, now: clock.now() })
     if (more) this.#pruneAt = clock.monotonic() + (idle ? PRUNE_PAUSE : BUSY_PAUSE - PRUNE_LATE)
     return more
   }

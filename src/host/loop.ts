@@ -96,7 +96,9 @@ export class Loop {
     this.#work.hear(hint)
     if (hint.type === 'changed' || hint.type === 'added') this.#bell.ring()
     // Whatever befell the storage, the next look shows what it means for this host.
-    if (hint.type === 'storage') this.look()
+    if (hint.type !== 'storage') return
+    if (hint.event === 'quota') this.#makeRoom = true
+    this.look()
   }
 
   report(report: Report): void {
@@ -218,7 +220,14 @@ export class Loop {
 
   async #prune(): Promise<void> {
     this.#makeRoom = false
-    for (let i = 0; i < SLICES; i++) if (!(await this.#chores.prune(true))) return
+    try {
+      for (let i = 0; i < SLICES; i++) if (!(await this.#chores.prune(true, true))) return
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'quota') throw error
+      // To forget takes a little room as well. What has ended is tried next all the same: there may be some by now.
+      this.#parts.settings.onError(error)
+      this.#retryAt = this.#now + this.#backoff.next()
+    }
   }
 
   #failed(error: unknown): void {

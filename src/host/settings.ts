@@ -11,7 +11,7 @@ export interface HostSettings {
   lease: number
   renewEvery: number
   maxCrashes: number
-  retention: Omit<Retention, 'now'>
+  retention: Omit<Retention, 'now'> & { whenFull?: number }
   random: () => number
   online: () => boolean
   visible: () => boolean

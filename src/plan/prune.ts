@@ -9,7 +9,8 @@ import { kindAt, putOutcome, removeOutcome, sliceOutcome } from './outcome.js'
 import { type BatchMark, type Block, CANCELLED, COMPLETED, LAST, type Outcome, range, remove } from './records.js'
 
 const DAY = 86_400_000
-const AGE = 7 * DAY
+/** How long ended tasks are kept where nothing else is said. */
+export const AGE = 7 * DAY
 const COUNT = 100_000
 /** What ended this recently stays, so that an appender's guess of the tail, 10 s old at most, finds its key taken. */
 const SETTLED_FOR = 60_000

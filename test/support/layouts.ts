@@ -33,11 +33,18 @@ const again: MigrationStep = function* () {
 const two: Migration = { to: 2, steps: [ledgers, batches] }
 const three: Migration = { to: 3, steps: [again] }
 
+/** Never ends. */
+const endless: MigrationStep = function* () {
+  yield [allLedgers()]
+  return { writes: [], value: 'again' }
+}
+
 export const layouts = {
   1: currentLayout,
   2: { version: 2, migrations: [two] },
   3: { version: 3, migrations: [two, three] },
-} as const satisfies Record<number, Layout>
+  slow: { version: 2, migrations: [{ to: 2, steps: [ledgers, endless] }] },
+} as const satisfies Record<string, Layout>
 
 /** To layout 2 as well, but something goes wrong in the middle. */
 export const failing = (error: unknown): Layout => {

@@ -1,0 +1,84 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { StorageError } from '../src/errors.js'
+import { MemoryStorage } from '../src/memory/storage.js'
+import type { Plan, RunOptions } from '../src/storage.js'
+import type { ScriptedExecutor } from './support/executor.js'
+import { World } from './support/world.js'
+
+// What a host does about a storage that is full. How a real browser says so: quota.browser.test.ts.
+
+const MINUTE = 60_000
+
+/** As Chromium's: where nothing is left, everything that puts is refused, were it to make room in the same transaction. */
+class SmallStorage extends MemoryStorage {
+  /** Refuses writes of more records than this. */
+  room = Number.POSITIVE_INFINITY
+  refused = 0
+
+  override run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
+    return super.run(() => this.#measured(plan()), options)
+  }
+
+  *#measured<T>(plan: Plan<T>): Plan<T> {
+    const end = yield* plan
+    if (end.writes.filter(({ kind }) => kind !== 'delete').length <= this.room) return end
+    this.refused++
+    throw new StorageError('quota', 'full')
+  }
+}
+
+async function full(retention: { age?: number; whenFull?: number }) {
+  const storage = new SmallStorage()
+  const w = new World({ storage })
+  onTestFinished(() => w.end())
+  const { worker, executor, errors } = w.tab({ retention, slots: 2 })
+  await worker.start()
+  // More than a block of each, which go as a whole.
+  const old = await w.add(Array.from({ length: 600 }, () => ({ do: 'ok' as const })))
+  await w.ended(old)
+  await w.clock.advance(10 * MINUTE)
+  const ended = async () => (await w.states(old)).filter((state) => state === 'completed').length
+  return { w, storage, executor, errors, ended }
+}
+
+const runs = ({ began }: ScriptedExecutor, ids: readonly string[]) => began.filter(({ id }) => ids.includes(id)).length
+
+test('what has ended waits for room and is recorded then; nothing runs twice, nothing is claimed meanwhile', async () => {
+  const { w, storage, executor, errors, ended } = await full({})
+  const ids = await w.add(Array.from({ length: 6 }, () => ({ do: 'ok' as const, ms: 1_000 })))
+  await w.clock.advance(500)
+  const begun = runs(executor, ids)
+  expect(begun).toBeGreaterThan(0)
+  storage.room = 0
+  await w.clock.advance(5 * MINUTE)
+  expect(runs(executor, ids)).toBe(begun)
+  expect(await w.states(ids)).not.toContain('completed')
+  expect(new Set(errors.map((error) => error instanceof StorageError && error.code))).toEqual(new Set(['quota']))
+  // It tries both, in turn: to record what has ended, and to make room.
+  expect(storage.refused).toBeGreaterThan(10)
+  expect(await ended()).toBe(600)
+  storage.room = Number.POSITIVE_INFINITY
+  expect(await w.ended(ids)).toEqual(Array(6).fill('completed'))
+  expect(runs(executor, ids)).toBe(6)
+  expect(await ended()).toBe(600)
+})
+
+test('nothing goes before its time to make room, unless the app says so', async () => {
+  for (const [retention, left] of [
+    [{}, 600],
+    [{ age: 5 * MINUTE }, 0],
+    [{ whenFull: 20 * MINUTE }, 600],
+    [{ whenFull: 5 * MINUTE }, 0],
+    [{ age: 5 * MINUTE, whenFull: 20 * MINUTE }, 0],
+  ] as const) {
+    const { w, ended } = await full(retention)
+    const before = await ended()
+    w.channel.post({ type: 'storage', event: 'quota', message: 'full' })
+    await w.clock.advance(2_000)
+    const label = JSON.stringify(retention)
+    // The last block stays: it tells where the lane ends.
+    if (left === 0) expect(await ended(), label).toBeLessThanOrEqual(600 - 512)
+    else expect([before, await ended()], label).toEqual([600, 600])
+    await w.end()
+  }
+})
