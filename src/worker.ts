@@ -19,7 +19,10 @@ export interface TaskWorkerOptions {
   queues?: readonly string[]
   /** How long stop() lets running tasks go on, in ms. Default 5,000. */
   grace?: number
-  /** Without a sign of life for so long, in ms, a host is taken for dead where there are no locks. Default 30,000. */
+  /**
+   * Without a sign of life for so long, in ms, a host is taken for dead where there are no locks; hidden pages get 150,000 at
+   * least, since their timers are slow. To be the same in all pages. Default 30,000.
+   */
   lease?: number
   /** The lease is extended this often, in ms. Default 10,000. */
   renewEvery?: number

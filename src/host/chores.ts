@@ -1,5 +1,6 @@
 import type { HandlerTable } from '../executor.js'
 import type { HostId } from '../task.js'
+import { latestLease } from './lease.js'
 import { Parked } from './parked.js'
 import type { HostParts } from './settings.js'
 
@@ -14,6 +15,8 @@ const BUSY_PAUSE = 1_000
 /** Pages of blocked tasks read for one look, at most; one at a time with a pause between them, so that work goes on. */
 const PAGES = 20
 const PAGE_PAUSE = 50
+/** Clocks that move apart by more than this between two looks, in ms, were set; or the machine slept. */
+const JUMP = 1_000
 const NEVER = Number.POSITIVE_INFINITY
 
 /** What a host does beside its work: taking back what dead hosts held, opening the gates of its handlers, pruning. */
@@ -27,6 +30,9 @@ export class Chores {
   /** When the next page of blocked tasks is read, and how many may be read until the next look. */
   #pageAt = NEVER
   #pages = 0
+  /** By how much the wall clock was ahead of the other at the last look; and until when no lease is taken for run out. */
+  #ahead: number
+  #mercyUntil = Number.NEGATIVE_INFINITY
 
   constructor(parts: HostParts, host: HostId) {
     this.#parts = parts
@@ -35,6 +41,7 @@ export class Chores {
     const now = parts.clock.monotonic()
     this.#lookAt = now + this.#lookEvery
     this.#pruneAt = now + PRUNE_EVERY
+    this.#ahead = parts.clock.now() - now
   }
 
   /** Handlers that tasks wait for and this host does not have. */
@@ -63,14 +70,41 @@ export class Chores {
   /** Voids dead hosts and takes back what they held. Resolves to true if there was something. */
   async recover(): Promise<boolean> {
     const { backend, clock, settings } = this.#parts
-    const { locks, departures } = backend
+    const { departures } = backend
     const left = departures?.left() ?? []
-    // Who holds the lock is the only host; where there are no locks, time alone tells.
-    const dead = locks ? 'others' : 'expired'
+    const dead = this.#dead()
+    const now = clock.now()
     const { maxCrashes } = settings
-    const recovered = await backend.recover({ me: this.#host, dead, left, now: clock.now(), maxCrashes })
+    const recovered = await backend.recover({
+      me: this.#host,
+      dead,
+      left,
+      now,
+      latest: latestLease(settings, now),
+      maxCrashes,
+    })
     if (left.length > 0) departures?.forget(left)
     return recovered > 0
+  }
+
+  /**
+   * Who holds the lock is the only host; where there are no locks, time alone tells, by the wall clock, which all pages
+   * share. After a jump all leases may look run out, as they do when a machine wakes up: those of the living are renewed
+   * within a lease.
+   */
+  #dead(): 'others' | 'expired' | 'left' {
+    const { backend, clock, settings } = this.#parts
+    if (backend.locks) return 'others'
+    const now = clock.monotonic()
+    const ahead = clock.now() - now
+    if (Math.abs(ahead - this.#ahead) > JUMP) this.#mercyUntil = now + settings.lease
+    this.#ahead = ahead
+    return now < this.#mercyUntil ? 'left' : 'expired'
+  }
+
+  /** Where there are no locks: a host says that it goes. What it held need not wait until its lease has run out. */
+  lookSoon(): void {
+    if (!this.#parts.backend.locks) this.#lookAt = this.#parts.clock.monotonic()
   }
 
   async #lookAfter(): Promise<boolean> {

@@ -93,7 +93,8 @@ export class Loop {
 
   hear(hint: Hint): void {
     this.#work.hear(hint)
-    if (hint.type === 'changed' || hint.type === 'added') this.#bell.ring()
+    if (hint.type === 'role' && hint.role !== 'host') this.#chores.lookSoon()
+    if (hint.type === 'changed' || hint.type === 'added' || hint.type === 'role') this.#bell.ring()
   }
 
   report(report: Report): void {
