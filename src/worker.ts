@@ -36,7 +36,10 @@ export interface TaskWorkerOptions {
   online?: () => boolean
   /** Only a visible page's standby takes the role from a frozen host. Default: the document's visibility. */
   visible?: () => boolean
-  /** Errors that nobody waits for: the storage failed, the executor did not open. The worker goes on. Default console.error. */
+  /**
+   * Errors that nobody waits for: the storage failed, the executor did not open, one of its Web Workers did not start. The
+   * worker goes on. Default console.error.
+   */
   onError?: (error: unknown) => void
   /** Advice. Default console.warn. */
   warn?: (message: string) => void

@@ -1,5 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { Durations } from '../src/execute/durations.js'
 import { defineHandlers } from '../src/handlers.js'
+import { freshPace, observe } from '../src/host/pacing.js'
 import { inline } from '../src/inline.js'
 import { MemoryBackend } from '../src/memory/index.js'
 import { TaskQueue } from '../src/queue.js'
@@ -151,6 +153,18 @@ describe('what runs while the clock jumps', () => {
     expect(w.clock.monotonic() - since).toBeLessThan(400 * 5 * 3)
     expect(began(tab)).toHaveLength(800)
   })
+})
+
+test('a duration that a jump made of a moment is soon forgotten', () => {
+  const durations = new Durations()
+  for (const ms of [1, YEAR, -YEAR, YEAR]) durations.add('work', ms)
+  for (let i = 0; i < 60; i++) durations.add('work', 1)
+  expect(durations.mean('work')).toBeGreaterThan(0)
+  expect(durations.mean('work')).toBeLessThan(5)
+  let pace = freshPace
+  for (const ms of [1, YEAR, -YEAR, YEAR]) pace = observe(pace, { count: 1, ms }, { slots: 1, workers: 1 })
+  for (let i = 0; i < 100; i++) pace = observe(pace, { count: 1, ms: 1 }, { slots: 1, workers: 1 })
+  expect(pace.perSlot).toBeGreaterThan(10)
 })
 
 test('waits end after the time that passed, whatever the clock says', async () => {

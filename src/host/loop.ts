@@ -100,7 +100,7 @@ export class Loop {
   report(report: Report): void {
     if (this.#end) return
     this.#work.report(report)
-    if (report.type !== 'started' && report.type !== 'workers') this.#bell.ring()
+    if (report.type === 'ended' || report.type === 'crashed' || report.type === 'tick') this.#bell.ring()
   }
 
   get #now(): number {

@@ -6,6 +6,8 @@ export interface Evidence {
   marked: readonly number[]
   /** One at a time: after a mark nothing else begins without a word. */
   sequential: boolean
+  /** A message from or to it could not be read: what was in it is not known, nor when it was sent. */
+  unreadable?: boolean
   /** The attempts under way, in the Web Worker's own last words. */
   running?: readonly number[] | undefined
 }
@@ -19,7 +21,8 @@ export interface Verdict {
 }
 
 /** Only who is guilty for sure is charged. Pure. */
-export function blame({ given, marked, sequential, running }: Evidence): Verdict {
+export function blame({ given, marked, sequential, unreadable, running }: Evidence): Verdict {
+  if (unreadable) return verdict(given)
   const under = running?.filter((key) => given.includes(key)) ?? []
   if (running) return verdict(under)
   if (marked.length > 0 && sequential) return verdict(marked)
