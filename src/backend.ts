@@ -244,13 +244,14 @@ export interface Backend {
   /** No queue: of all. */
   counts(queue?: string): Promise<Counts>
   /**
-   * Takes back what dead hosts hold: `'others'` means all but `me`, for who holds the lock; otherwise those in `left` and
-   * those whose lease has run out, or ends after `latest`: it is from before the clock was put back. Each task counts a
-   * crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. Resolves with the number of tasks taken back.
+   * Takes back what dead hosts hold. `'left'`: those in `left` are dead, whatever else; `'expired'`: those too whose lease
+   * has run out, or ends after `latest`, because it is from before the clock was put back; `'others'`: all but `me`, for who
+   * holds the lock. Each task counts a crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. Resolves
+   * with the number of tasks taken back.
    */
   recover(options: {
     me: HostId
-    dead: 'others' | 'expired'
+    dead: 'others' | 'expired' | 'left'
     left: readonly HostId[]
     now: number
     /** ms since the epoch. Default: no lease ends too late to be true. */

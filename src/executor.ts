@@ -38,6 +38,8 @@ export type Report =
   | { type: 'ended'; runs: EndedRun[] }
   /** The attempt took its Web Worker down with it. It is the culprit for sure: bystanders are never reported, they run again. */
   | { type: 'crashed'; key: number; startedAt: number; error: ErrorRecord }
+  /** Something is wrong that ends no attempt: a Web Worker did not start, and another is tried. */
+  | { type: 'trouble'; error: unknown }
   /** From a timer that hidden pages do not throttle: time to look at leases. About every 5 s where a Web Worker is alive. */
   | { type: 'tick' }
   /** Something a person may want to see changed: a Web Worker came, went or turned to another task. */

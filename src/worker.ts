@@ -19,7 +19,10 @@ export interface TaskWorkerOptions {
   queues?: readonly string[]
   /** How long stop() lets running tasks go on, in ms. Default 5,000. */
   grace?: number
-  /** Without a sign of life for so long, in ms, a host is taken for dead where there are no locks. Default 30,000. */
+  /**
+   * Without a sign of life for so long, in ms, a host is taken for dead where there are no locks; hidden pages get 150,000 at
+   * least, since their timers are slow. To be the same in all pages. Default 30,000.
+   */
   lease?: number
   /** The lease is extended this often, in ms. Default 10,000. */
   renewEvery?: number
@@ -33,7 +36,10 @@ export interface TaskWorkerOptions {
   online?: () => boolean
   /** Only a visible page's standby takes the role from a frozen host. Default: the document's visibility. */
   visible?: () => boolean
-  /** Errors that nobody waits for: the storage failed, the executor did not open. The worker goes on. Default console.error. */
+  /**
+   * Errors that nobody waits for: the storage failed, the executor did not open, one of its Web Workers did not start. The
+   * worker goes on. Default console.error.
+   */
   onError?: (error: unknown) => void
   /** Advice. Default console.warn. */
   warn?: (message: string) => void

@@ -34,6 +34,16 @@ describe('blame', () => {
     ['all, if more than one may have run', { given: [1, 2], marked: [1], sequential: false }, { suspects: [1, 2] }],
     ['the only one, announced', { given: [1], marked: [1], sequential: false }, { culprit: 1, suspects: [] }],
     ['the only one, which may not have begun', { given: [1], marked: [], sequential: true }, { suspects: [1] }],
+    [
+      'all, if something could not be read',
+      { given: [1, 2], marked: [1], sequential: true, running: [1], unreadable: true },
+      { suspects: [1, 2] },
+    ],
+    [
+      'the only one, if something could not be read',
+      { given: [2], marked: [], sequential: true, running: [], unreadable: true },
+      { culprit: 2, suspects: [] },
+    ],
     ['nobody if there was nothing', { given: [], marked: [], sequential: true }, { suspects: [] }],
   ])('falls on %s', (_, evidence, verdict) => {
     expect(blame(evidence)).toEqual(verdict)

@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../src/clock.js'
+import { SitqError } from '../src/errors.js'
 import type { Executor } from '../src/executor.js'
 import { type WebWorkersOptions, webWorkers } from '../src/web-worker/index.js'
 import { inputTests } from './executor/inputs.js'
@@ -346,6 +347,52 @@ describe('crashing', () => {
     expect(await host.value(2)).toBe('after')
   })
 
+  it('notices that without Web Locks too', async () => {
+    const locks = vi.spyOn(navigator.locks, 'request').mockReturnValue(new Promise(() => {}))
+    onTestFinished(() => locks.mockRestore())
+    const { executor, host } = await pool({ size: 1 })
+    expect(locks).toHaveBeenCalled()
+    await host.done(executor, [job(1, { do: 'close-self' }), job(2, { do: 'return', value: 'after' })])
+    expect(host.crashes()).toEqual([1])
+    expect(await host.value(2)).toBe('after')
+  })
+
+  it('fails what can be sent and not be received, and nothing else', async () => {
+    // A page can send a certificate; a Web Worker does not know what that is.
+    const keys = { name: 'ECDSA', namedCurve: 'P-256' }
+    const certificate = await RTCPeerConnection.generateCertificate(keys)
+    const { executor, host } = await pool({ size: 1 })
+    executor.give([
+      job(1, { do: 'return', value: 'before' }),
+      job(2, { do: 'return', value: certificate }),
+      job(3, { do: 'return', value: 'after' }),
+    ])
+    expect([await host.value(1), await host.value(3)]).toEqual(['before', 'after'])
+    expect(await host.error(2)).toMatchObject({ name: 'DataCloneError', code: 'uncloneable', retryable: false })
+    expect(host.crashes()).toEqual([])
+  })
+
+  it('runs again what a Web Worker had whose message cannot be read', async () => {
+    const made: Worker[] = []
+    const factory = () => {
+      const worker = spawn()
+      made.push(worker)
+      return worker
+    }
+    const { executor, host } = await pool({ size: 1, concurrency: 2, factory })
+    executor.give([job(1, { do: 'wait', ms: 300 }), job(2, { do: 'wait', ms: 300 })])
+    await host.begun(1)
+    made[0]?.dispatchEvent(new MessageEvent('messageerror'))
+    expect(await host.value(1)).toBe('waited')
+    expect(await host.value(2)).toBe('waited')
+    expect(made).toHaveLength(2)
+    // Alone, it is the one whose message it was.
+    executor.give([job(3, { do: 'wait', ms: 300 })])
+    await host.begun(3)
+    made[1]?.dispatchEvent(new MessageEvent('messageerror'))
+    expect(await host.error(3)).toMatchObject({ code: 'uncloneable', retryable: false })
+  })
+
   it('charges what is known to run when a Web Worker is killed', async () => {
     const { executor, host } = await pool({ size: 1 })
     executor.give([job(1, { do: 'spin', ms: 60_000 }), job(2, { do: 'return', value: 'after' })])
@@ -430,7 +477,6 @@ describe('coming and going', () => {
   })
 
   it('goes on trying when a later one does not start, and keeps what is in line', async () => {
-    const warned = vi.spyOn(console, 'warn').mockImplementation(() => {})
     let spawned = 0
     const factory = () =>
       ++spawned === 1 || spawned > 3 ? spawn() : new Worker('/no/such/file.js', { type: 'module' })
@@ -438,9 +484,9 @@ describe('coming and going', () => {
     executor.give([job(1, { do: 'throw-in-timer' }), job(2, { do: 'return', value: 'kept' })])
     expect(await host.value(2)).toBe('kept')
     expect(spawned).toBe(4)
-    expect(warned).toHaveBeenCalledTimes(2)
-    expect(warned).toHaveBeenCalledWith(expect.stringContaining('could not load its script'))
-    warned.mockRestore()
+    const troubles = host.reports.flatMap((report) => (report.type === 'trouble' ? [report.error] : []))
+    expect(troubles).toEqual([expect.any(SitqError), expect.any(SitqError)])
+    expect(String(troubles[0])).toContain('could not load its script')
   })
 
   it('ends Web Workers that have nothing to do, and spawns others when there is work again', async () => {

@@ -3,12 +3,16 @@ const WEIGHT = 0.1
 /** Attempts expected to take longer than this, in ms, are announced before they begin. */
 const LONG = 5
 
+/** Longer ones, in ms, are all the same here; and clocks that are set make years, or less than nothing, of a moment. */
+const LONGEST = 1_000
+
 /** How long the attempts of each handler take, as measured lately. */
 export class Durations {
   readonly #means = new Map<string, { ms: number; samples: number }>()
 
   /** `count` attempts that took `ms` each on average. */
-  add(name: string, ms: number, count = 1): void {
+  add(name: string, taken: number, count = 1): void {
+    const ms = Math.min(Math.max(taken, 0), LONGEST)
     const known = this.#means.get(name)
     if (!known) {
       this.#means.set(name, { ms, samples: count })

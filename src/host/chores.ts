@@ -2,6 +2,7 @@ import type { HandlerTable } from '../executor.js'
 import { handlerGate, inputGate, markOf, readGate } from '../gates.js'
 import { AGE } from '../plan/prune.js'
 import type { HostId } from '../task.js'
+import { latestLease } from './lease.js'
 import { Parked } from './parked.js'
 import type { HostParts } from './settings.js'
 
@@ -22,6 +23,8 @@ const GATES = 500
 const REFITS = 512
 const REFIT_PAUSE = 50
 const REFIT_PAUSE_BUSY = 1_000
+/** Clocks that move apart by more than this between two looks, in ms, were set; or the machine slept. */
+const JUMP = 1_000
 const NEVER = Number.POSITIVE_INFINITY
 
 /** What a host does beside its work: taking back what dead hosts held, opening the gates of its handlers, pruning. */
@@ -40,6 +43,9 @@ export class Chores {
   /** Not more than were blocked when it began: where there are no locks, other hosts may set them aside anew meanwhile. */
   #refits = 0
   #refitAt = NEVER
+  /** By how much the wall clock was ahead of the other at the last look; and until when no lease is taken for run out. */
+  #ahead: number
+  #mercyUntil = Number.NEGATIVE_INFINITY
 
   constructor(parts: HostParts, host: HostId) {
     this.#parts = parts
@@ -48,6 +54,7 @@ export class Chores {
     const now = parts.clock.monotonic()
     this.#lookAt = now + this.#lookEvery
     this.#pruneAt = now + PRUNE_EVERY
+    this.#ahead = parts.clock.now() - now
   }
 
   /** Handlers that tasks wait for and this host does not have. */
@@ -86,14 +93,41 @@ export class Chores {
   /** Voids dead hosts and takes back what they held. Resolves to true if there was something. */
   async recover(): Promise<boolean> {
     const { backend, clock, settings } = this.#parts
-    const { locks, departures } = backend
+    const { departures } = backend
     const left = departures?.left() ?? []
-    // Who holds the lock is the only host; where there are no locks, time alone tells.
-    const dead = locks ? 'others' : 'expired'
+    const dead = this.#dead()
+    const now = clock.now()
     const { maxCrashes } = settings
-    const recovered = await backend.recover({ me: this.#host, dead, left, now: clock.now(), maxCrashes })
+    const recovered = await backend.recover({
+      me: this.#host,
+      dead,
+      left,
+      now,
+      latest: latestLease(settings, now),
+      maxCrashes,
+    })
     if (left.length > 0) departures?.forget(left)
     return recovered > 0
+  }
+
+  /**
+   * Who holds the lock is the only host; where there are no locks, time alone tells, by the wall clock, which all pages
+   * share. After a jump all leases may look run out, as they do when a machine wakes up: those of the living are renewed
+   * within a lease.
+   */
+  #dead(): 'others' | 'expired' | 'left' {
+    const { backend, clock, settings } = this.#parts
+    if (backend.locks) return 'others'
+    const now = clock.monotonic()
+    const ahead = clock.now() - now
+    if (Math.abs(ahead - this.#ahead) > JUMP) this.#mercyUntil = now + settings.lease
+    this.#ahead = ahead
+    return now < this.#mercyUntil ? 'left' : 'expired'
+  }
+
+  /** Where there are no locks: a host says that it goes. What it held need not wait until its lease has run out. */
+  lookSoon(): void {
+    if (!this.#parts.backend.locks) this.#lookAt = this.#parts.clock.monotonic()
   }
 
   async #lookAfter(): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { Exchange, Exchanged, Settlement } from '../backend.js'
 import { StorageError } from '../errors.js'
 import type { HostId } from '../task.js'
+import { leaseEnd } from './lease.js'
 import type { HostParts } from './settings.js'
 import { endedIntervals, uncloneable } from './settle.js'
 
@@ -60,7 +61,7 @@ export class Exchanges {
       if (!sent) throw new Error('No exchange was begun.')
       const now = clock.now()
       try {
-        const answer = await backend.exchange({ ...sent, host: this.#host, now, until: now + settings.lease })
+        const answer = await backend.exchange({ ...sent, host: this.#host, now, until: leaseEnd(settings, now) })
         this.#answered()
         if (!answer.fenced) this.#tell(sent, answer)
         return { sent, answer }

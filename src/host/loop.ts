@@ -94,7 +94,8 @@ export class Loop {
 
   hear(hint: Hint): void {
     this.#work.hear(hint)
-    if (hint.type === 'changed' || hint.type === 'added') this.#bell.ring()
+    if (hint.type === 'role' && hint.role !== 'host') this.#chores.lookSoon()
+    if (hint.type === 'changed' || hint.type === 'added' || hint.type === 'role') this.#bell.ring()
     // Whatever befell the storage, the next look shows what it means for this host.
     if (hint.type !== 'storage') return
     if (hint.event === 'quota') this.#makeRoom = true
@@ -104,7 +105,7 @@ export class Loop {
   report(report: Report): void {
     if (this.#end) return
     this.#work.report(report)
-    if (report.type !== 'started' && report.type !== 'workers') this.#bell.ring()
+    if (report.type === 'ended' || report.type === 'crashed' || report.type === 'tick') this.#bell.ring()
   }
 
   get #now(): number {

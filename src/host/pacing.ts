@@ -20,6 +20,8 @@ const MOST = 512
 const WEIGHT = 0.1
 /** Durations come from a clock of whole ms: many are 0. */
 const LEAST = 0.01
+/** Longer ones, in ms, are all the same here; a clock that was put forward makes years of a moment. */
+const MOST_MS = 10_000
 
 export interface Pace {
   /** Smoothed duration of an attempt in ms; undefined until the first has ended. */
@@ -46,7 +48,7 @@ export interface Pool {
  */
 export function observe(pace: Pace, { count, ms }: { count: number; ms: number }, { slots, workers }: Pool): Pace {
   if (count === 0) return pace
-  const average = Math.max(0, ms) / count
+  const average = Math.min(Math.max(0, ms) / count, MOST_MS)
   const mean = pace.mean === undefined ? average : pace.mean + (average - pace.mean) * (1 - (1 - WEIGHT) ** count)
   const enough = 1 + Math.floor(WINDOW / Math.max(mean, LEAST))
   const most = Math.max(1, (MOST * workers) / slots)

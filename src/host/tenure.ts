@@ -92,6 +92,7 @@ export class Tenure {
       (report) => {
         this.#loop?.report(report)
         if (report.type === 'workers') this.#on.workers()
+        if (report.type === 'trouble') this.#parts.settings.onError(report.error)
       },
       concurrency === undefined ? {} : { concurrency },
     )

@@ -3,6 +3,7 @@ import type { Hint } from '../channel.js'
 import type { EndedRun, HandlerTable, Report } from '../executor.js'
 import type { HostId } from '../task.js'
 import { Exchanges } from './exchanges.js'
+import { leaseEnd } from './lease.js'
 import { afterIdle, claimLimit, freshPace, isTooMuch, measure, observe, SILENCE } from './pacing.js'
 import { Hand } from './running.js'
 import { freshTally, type HostParts, type Tally } from './settings.js'
@@ -226,7 +227,7 @@ export class Work {
     const { backend, clock, settings } = this.#parts
     this.check = false
     this.leasedAt = clock.monotonic()
-    const held = await backend.renew(this.#host, clock.now() + settings.lease)
+    const held = await backend.renew(this.#host, leaseEnd(settings, clock.now()))
     if (this.#over) return true
     if (held) this.loseBeyond(held)
     return held !== undefined

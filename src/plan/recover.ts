@@ -56,7 +56,8 @@ function deadHosts(ledgers: readonly Ledger[], { me, dead, left, now, latest }: 
       until.set(host, Math.max(until.get(host) ?? 0, entry.until))
   }
   const past = (end: number) => end < now || end > (latest ?? Number.POSITIVE_INFINITY)
-  const isDead = (host: HostId, end: number) => dead === 'others' || left.includes(host) || past(end)
+  const isDead = (host: HostId, end: number) =>
+    dead === 'others' || left.includes(host) || (dead === 'expired' && past(end))
   return [...until].filter(([host, end]) => host !== me && isDead(host, end)).map(([host]) => host)
 }
 

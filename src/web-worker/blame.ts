@@ -6,7 +6,7 @@ export interface Evidence {
   marked: readonly number[]
   /** One at a time: after a mark nothing else begins without a word. */
   sequential: boolean
-  /** It, or the page, could not read a message: there is one of these in it. */
+  /** A message from or to it could not be read: what was in it is not known, nor when it was sent. */
   unreadable?: boolean
   /** The attempts under way, in the Web Worker's own last words. */
   running?: readonly number[] | undefined

@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.js'
-import { errorRecord } from '../errors.js'
 import type { Deadlines } from '../execute/deadlines.js'
 import type { HandlerTable } from '../executor.js'
 import { Member } from './member.js'
@@ -20,6 +19,8 @@ export interface CrewOptions {
   died(member: Member, death: Death): void
   /** A Web Worker is there for work, or the time has come to try for one again. */
   ready(): void
+  /** One that was to join the others did not start. Another is tried later. */
+  failed(error: unknown): void
   /** Something that people may want to see. */
   changed(): void
 }
@@ -56,7 +57,7 @@ export class Crew {
     for (; coming < runs && this.members.size < this.size && !this.#waiting && !this.#closed; coming++) {
       this.#spawn().catch((error: unknown) => {
         if (this.#closed) return
-        console.warn(`sitq: ${errorRecord(error).message} Trying again; what was queued stays in line.`)
+        this.#options.failed(error)
         this.backOff()
       })
     }

@@ -61,6 +61,7 @@ export class Dispatcher {
       hear: (member, message) => this.#hear(member, message),
       died: (member, death) => this.#lost(member, death),
       ready: () => this.#open?.handout.pump(),
+      failed: (error) => report({ type: 'trouble', error }),
       changed: () => this.#changed.request(),
     })
   }
@@ -182,7 +183,9 @@ export class Dispatcher {
       if (key === culprit) {
         member.remove(key)
         this.#open?.handout.convict(entry)
-        this.#attempts.crashed(entry, crash(death.error))
+        // It would be the same again.
+        if (unreadable) this.#attempts.fail(entry, { ...death.error, code: 'uncloneable', retryable: false })
+        else this.#attempts.crashed(entry, crash(death.error))
       } else if (this.#takeBack(member, entry)) {
         if (doubtful.has(key)) suspected.push(entry)
         else again.push(entry)
@@ -192,7 +195,7 @@ export class Dispatcher {
     this.#open?.handout.putBack(again)
     // It broke down without having come to any run, or without having one: the next one may as well.
     const useless = suspects.length === 0 || (member.ended === 0 && evidence.marked.length === 0)
-    if (culprit === undefined && useless && !asked) this.#crew.backOff()
+    if (culprit === undefined && useless && !asked && !unreadable) this.#crew.backOff()
     this.#open?.handout.pump()
   }
 

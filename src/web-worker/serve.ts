@@ -42,6 +42,13 @@ export function serveHandlers(handlers: HandlerMap): void {
     console.error(event.error ?? event.message)
     session.broken(errorRecord(event.error ?? new Error(event.message)))
   })
+  // It fires no event anywhere, so these are its last words. What was posted before the end still arrives.
+  const end = globalThis.close.bind(globalThis)
+  const close = () => {
+    session?.broken({ name: 'Error', message: 'It called self.close().', code: 'crashed' })
+    end()
+  }
+  Object.defineProperty(globalThis, 'close', { value: close, configurable: true, writable: true })
   expose(service)
   const ready: Ready = { sitq: 'ready', protocol: PROTOCOL }
   postMessage(ready)
@@ -65,7 +72,7 @@ function connect(handlers: HandlerMap, port: MessagePort, { concurrency }: Conne
   return session
 }
 
-/** Locks are freed when their Web Worker is gone, however it went: `self.close()` fires no event. */
+/** Locks are freed when their Web Worker is gone, however it went. */
 function holdForLife(name: string): Promise<boolean> {
   return new Promise((resolve) => {
     const forLife = () => {

@@ -27,7 +27,8 @@ export class Session {
   readonly #durations = new Durations()
   /** In line, by key, in order. */
   readonly #line = new Map<number, WireRun>()
-  readonly #running = new Map<number, Attempt>()
+  /** undefined: it was called and has not returned yet; it may never. */
+  readonly #running = new Map<number, Attempt | undefined>()
   #lanes = 0
   #turnSince = 0
   #ended: EndedRun[] = []
@@ -94,6 +95,7 @@ export class Session {
     const began = this.#clock.monotonic()
     if (marked) this.#flush({ key: run.key, at: this.#clock.now() })
     else if (this.#outdated || this.#ended.length >= MANY || this.#isDue(began)) this.#flush()
+    this.#running.set(run.key, undefined)
     const attempt = startRun(this.#handlers, run, this.#clock)
     this.#running.set(run.key, attempt)
     const ended = await attempt.ended

@@ -139,10 +139,10 @@ export class WorkerHandle {
     else this.#die({ error: { name: 'DataCloneError', message, code: 'unreadable' } })
   }
 
-  /** Without Web Locks nothing tells of a `self.close()`: only timeouts end what such a Web Worker had. */
+  /** Without Web Locks nothing tells that the browser ended a Web Worker: only timeouts end what such a one had. */
   #watch(lock: string): void {
     const { signal } = this.#over
-    const message = 'The Web Worker is gone: it called self.close(), or the browser ended it.'
+    const message = 'The Web Worker is gone: the browser ended it.'
     navigator.locks
       .request(lock, { signal }, () => this.#die({ error: { name: 'Error', message, code: 'crashed' } }))
       .catch(() => {}) // terminate() called it off

@@ -1,4 +1,4 @@
-import type { Locks } from '../../src/backend.js'
+import type { Departures, Locks } from '../../src/backend.js'
 import type { Channel } from '../../src/channel.js'
 import type { Clock } from '../../src/clock.js'
 import type { HandlerTable, Report, Run } from '../../src/executor.js'
@@ -95,7 +95,8 @@ export class Page {
   readonly gone: Promise<void>
   dead = false
   #end: () => void = () => {}
-  readonly #leaving = new Set<HostId>()
+  /** All that it was. */
+  readonly #hosts = new Set<HostId>()
   readonly #browser: Browser
 
   constructor(name: string, browser: Browser) {
@@ -108,8 +109,12 @@ export class Page {
       if (!this.dead) browser.died()
       this.crash()
     })
-    const clock = this.#clock()
-    const backend = new LocalBackend({ storage: this.storage, channel: this.#channel(), locks: this.#locks(), clock })
+    const [clock, channel, locks, departures] = [this.#clock(), this.#channel(), this.#locks(), this.#departures()]
+    const backend = new LocalBackend({ storage: this.storage, channel, locks, departures, clock })
+    backend.exchange = (x) => {
+      this.#hosts.add(x.host)
+      return LocalBackend.prototype.exchange.call(backend, x)
+    }
     this.queue = new TaskQueue<Handlers>({ backend, clock, random: () => 0.5 })
     this.executor = new PageExecutor(browser, clock)
     this.worker = new TaskWorker(this.queue, {
@@ -132,7 +137,7 @@ export class Page {
 
   /** As a page that is closed or reloaded: its hosts are known to have left. */
   leave(): void {
-    for (const host of this.#leaving) this.#browser.left.add(host)
+    for (const host of this.#hosts) this.#browser.left.add(host)
     this.crash()
   }
 
@@ -155,7 +160,7 @@ export class Page {
   }
 
   #locks(): Locks {
-    const { locks, left } = this.#browser
+    const { locks } = this.#browser
     return {
       hold: async (options, held) => {
         if (this.dead) return new Promise(() => {})
@@ -169,10 +174,13 @@ export class Page {
         const done = await locks.hold(of, (lost) => (this.dead ? this.gone : Promise.race([held(lost), this.gone])))
         return this.dead ? new Promise(() => {}) : done
       },
-      leaving: (host) => {
-        this.#leaving.add(host)
-        return () => this.#leaving.delete(host)
-      },
+    }
+  }
+
+  #departures(): Departures {
+    const { left } = this.#browser
+    return {
+      leave: (host) => this.dead || left.add(host),
       left: () => [...left],
       forget: (hosts) => {
         for (const host of hosts) left.delete(host)

@@ -56,11 +56,10 @@ export class Lab {
 
   items = (total: number, ms = 0): Item[] => Array.from({ length: total }, (_, index) => ({ index, ms }))
 
-  /** Handlers that hold go on, in all tabs; those that begin later as well. */
+  /** Handlers that hold go on, in all tabs. Said again and again: Web Workers that begin later have not heard. */
   go(database: string): void {
     const channel = new BroadcastChannel(`witness:${database}`)
-    channel.postMessage({ type: 'go' })
-    channel.close()
+    setInterval(() => channel.postMessage({ type: 'go' }), 50)
   }
 }
 

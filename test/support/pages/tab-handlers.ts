@@ -51,6 +51,12 @@ export const oldHandlers = defineHandlers({
     if (ctx.attempt === 1) spin(60_000)
     return ctx.attempt
   },
+  /** Ends its Web Worker without a word. */
+  quit(item: Item, ctx): Promise<never> {
+    note(ctx, item)
+    self.close()
+    return new Promise(() => {})
+  },
   check(item: Item, ctx): Checked {
     note(ctx, item)
     spin(item.ms ?? 0)
