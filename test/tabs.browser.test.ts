@@ -1,7 +1,7 @@
 import { type Batch, pipeline, TaskQueue, type WorkerView } from 'sitq'
 import { IndexedDBBackend } from 'sitq/indexeddb'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { commands } from 'vitest/browser'
+import { commands, server } from 'vitest/browser'
 import type { Hint } from '../src/channel.js'
 import type { page, TabOptions, TabState } from './support/pages/tab.js'
 import type { Handlers, Item } from './support/pages/tab-handlers.js'
@@ -67,7 +67,11 @@ class Scene {
     onTestFinished(async () => {
       this.witness.close()
       await this.queue.close()
-      await this.backend.destroy()
+      const destroyed = this.backend.destroy()
+      // WebKitGTK 2.50 keeps some connections of pages that were reloaded in the middle of a transaction, until the browser ends:
+      // the deletion is blocked as long. Nobody else uses the name.
+      if (server.browser === 'webkit') destroyed.catch(() => {})
+      else await destroyed
     })
   }
 
@@ -199,7 +203,7 @@ test('a reload of the host goes on where it was, and charges nothing, four times
   expect(await scene.queue.counts()).toMatchObject({ completed: 1_201, running: 0, available: 0, scheduled: 0 })
 })
 
-test('a standby takes over from a host that is closed, and charges nothing', async () => {
+test('a standby takes over from a host that is closed, and charges nothing', async ({ annotate }) => {
   const scene = new Scene()
   const host = await scene.tab('host')
   const standby = await scene.tab('standby')
@@ -210,7 +214,7 @@ test('a standby takes over from a host that is closed, and charges nothing', asy
   const at = performance.now()
   await host.close()
   const ms = await scene.firstRunIn(standby, at)
-  console.info(`closed host: the standby's first task began after ${Math.round(ms)} ms`)
+  await annotate(`closed host: the standby's first task began after ${Math.round(ms)} ms`, 'measured')
   expect(ms).toBeLessThan(5_000)
   await scene.ran('hold', 2)
   expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 0 })
@@ -221,7 +225,8 @@ test('a standby takes over from a host that is closed, and charges nothing', asy
   expect(scene.claimedWith(1).size).toBe(0)
 })
 
-test('a standby takes over from a host that crashes; what that held counts one crash', async () => {
+test('a standby takes over from a host that crashes; what that held counts one crash', async ({ annotate, skip }) => {
+  skip(server.browser === 'webkit', 'its WebDriver ends the session when a page crashes')
   const scene = new Scene()
   const host = await scene.tab('host')
   const standby = await scene.tab('standby')
@@ -232,7 +237,7 @@ test('a standby takes over from a host that crashes; what that held counts one c
   const at = performance.now()
   await host.crash()
   const ms = await scene.firstRunIn(standby, at)
-  console.info(`crashed host: the standby's first task began after ${Math.round(ms)} ms`)
+  await annotate(`crashed host: the standby's first task began after ${Math.round(ms)} ms`, 'measured')
   expect(ms).toBeLessThan(5_000)
   await scene.ran('hold', 2)
   expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 1 })
@@ -256,7 +261,7 @@ test('of three tabs one starts Web Workers', async () => {
   expect(new Set(scene.witness.runs.map(({ tab }) => tab))).toEqual(new Set(['a']))
 })
 
-test('a standby steals from a frozen host, whose late outcomes count for nothing', async () => {
+test('a standby steals from a frozen host, whose late outcomes count for nothing', async ({ annotate }) => {
   const scene = new Scene()
   const host = await scene.tab('host')
   const standby = await scene.tab('standby')
@@ -272,7 +277,7 @@ test('a standby steals from a frozen host, whose late outcomes count for nothing
   const at = performance.now()
   await host.freeze()
   const ms = await scene.firstRunIn(standby, at)
-  console.info(`frozen host: the standby's first task began after ${Math.round(ms)} ms`)
+  await annotate(`frozen host: the standby's first task began after ${Math.round(ms)} ms`, 'measured')
   expect(ms).toBeGreaterThan(5_000)
   await scene.ran('hold', 4)
   // Both tabs run them now, and the old host's outcomes come first.
@@ -294,7 +299,7 @@ test('a standby steals from a frozen host, whose late outcomes count for nothing
   await expect.poll(() => host.role(), patience).toBe('host')
 })
 
-test("a newer tab gets the role for tasks that the host can't run", async () => {
+test("a newer tab gets the role for tasks that the host can't run", async ({ annotate }) => {
   const scene = new Scene()
   const at = performance.now()
   const old = await scene.tab('old', { handlers: 'old' })
@@ -305,7 +310,10 @@ test("a newer tab gets the role for tasks that the host can't run", async () => 
   const newer = await scene.tab('newer')
   expect(await newer.role()).toBe('standby')
   const ms = await scene.firstRunIn(newer, at)
-  console.info(`hand-over: the newer tab's first task began ${Math.round(ms)} ms after the old one opened`)
+  await annotate(
+    `hand-over: the newer tab's first task began ${Math.round(ms)} ms after the old one opened`,
+    'measured',
+  )
   expect(ms).toBeGreaterThan(10_000)
   const results = await fresh.collect()
   expect(results.map((r) => r.status === 'completed' && r.value)).toEqual(
