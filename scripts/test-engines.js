@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EngineMissingError, engines, prepareEngine } from './engines.js'
 
+const MISSING = 69 // EX_UNAVAILABLE: .ci/run tells it from tests that failed
+
 const args = process.argv.slice(2)
 const named = engines.filter((engine) => args.includes(engine))
 const chosen = named.length > 0 ? named : engines
@@ -16,7 +18,7 @@ try {
   console.error(
     `${error.engine}: ${error.message}\nTo run the tests in others: npm run test:engines -- ${engines.join(' ')}`,
   )
-  process.exit(1)
+  process.exit(MISSING)
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))

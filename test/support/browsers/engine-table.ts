@@ -40,7 +40,8 @@ export const engineTable: Reporter = {
           if (reason !== undefined) note(skipped, `${name}: ${reason}`, engine)
           else if (test.options.mode !== 'run') silent.push(`${engine}: ${name}`)
         }
-        for (const { type, message } of test.annotations()) if (type === 'measured') note(measured, message, engine)
+        for (const { type, message } of test.annotations())
+          if (type === 'measured') noteMeasured(measured, message, engine)
       }
     }
     const out = ['', 'Engines × files: passed/failed/skipped, seconds', ...table(cells)]
@@ -70,7 +71,14 @@ function note(notes: Notes, what: string, engine: string): void {
   notes.set(what, [...(notes.get(what) ?? []), engine])
 }
 
-const lines = (notes: Notes): string[] => [...notes].sort().map(([what, engines]) => `  ${engines.join(', ')}: ${what}`)
+/** What was measured, a colon, the value. */
+function noteMeasured(notes: Notes, message: string, engine: string): void {
+  const colon = message.lastIndexOf(': ')
+  note(notes, message.slice(0, colon), `${engine} ${message.slice(colon + 2)}`)
+}
+
+const lines = (notes: Notes): string[] =>
+  [...notes].sort().map(([what, said]) => `  ${said.sort().join(', ')}: ${what}`)
 
 function table(cells: Map<string, Map<string, Cell>>): string[] {
   const engines = [...new Set([...cells.values()].flatMap((row) => [...row.keys()]))].sort()
