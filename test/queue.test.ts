@@ -499,7 +499,8 @@ describe('close', () => {
     expect(clock.timers).toBe(0)
   })
 
-  it('happens by itself at the end of a block', async () => {
+  it('happens by itself at the end of a block', async ({ skip }) => {
+    skip(!('asyncDispose' in Symbol), 'the engine has no Symbol.asyncDispose')
     const clock = new ManualClock()
     const queue = new TaskQueue<Handlers>({ backend: new MemoryBackend({ clock }), clock })
     await queue.enqueue('tick')

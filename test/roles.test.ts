@@ -462,11 +462,13 @@ describe('without locks', () => {
   })
 })
 
-// A real page cannot be stubbed.
-describe.skipIf(typeof document !== 'undefined')('the page', () => {
+describe('the page', () => {
   afterEach(() => vi.unstubAllGlobals())
 
-  test('is looked at again when it becomes visible, is shown or is online; nothing listens after stop', async () => {
+  test('is looked at again when it becomes visible, is shown or is online; nothing listens after stop', async ({
+    skip,
+  }) => {
+    skip(typeof document !== 'undefined', 'a real page cannot be stubbed: this runs in Node')
     const page = new EventTarget()
     const listeners = new Map<string, number>()
     const count = (type: string, by: number) => listeners.set(type, (listeners.get(type) ?? 0) + by)

@@ -1,185 +1,44 @@
-import { type Batch, pipeline, TaskQueue, type WorkerView } from 'sitq'
-import { IndexedDBBackend } from 'sitq/indexeddb'
-import { expect, onTestFinished, test, vi } from 'vitest'
-import { commands } from 'vitest/browser'
-import type { Hint } from '../src/channel.js'
-import type { page, TabOptions, TabState } from './support/pages/tab.js'
-import type { Handlers, Item } from './support/pages/tab-handlers.js'
-import { Witness } from './support/pages/witness.js'
+import { pipeline } from 'sitq'
+import { expect, test, vi } from 'vitest'
+import { commands, server } from 'vitest/browser'
+import type { TabOptions } from './support/pages/tab.js'
+import type { Handlers } from './support/pages/tab-handlers.js'
+import { addressOf, items, OpenPage, patience, Scene } from './support/scene.js'
 
 // Tabs of a real browser, with real IndexedDB, Web Locks and Web Workers. This page looks on: it enqueues, waits for
 // outcomes and sees every execution, but runs nothing.
 
 // Tabs load hundreds of modules, and a busy machine takes its time. Every wait ends with a signal.
 vi.setConfig({ testTimeout: 40_000 })
-const patience = { timeout: 15_000 }
 
-type Page = typeof page
-
-class Tab {
-  readonly name: string
+class Tab extends OpenPage {
   readonly #number: number
-  #open = true
 
   private constructor(name: string, number: number) {
-    this.name = name
+    super(name)
     this.#number = number
   }
 
   static async open(options: TabOptions): Promise<Tab> {
-    const hash = encodeURIComponent(JSON.stringify(options))
-    const tab = new Tab(options.tab, await commands.openTab(`/test/support/pages/tab.html#${hash}`))
-    onTestFinished(() => tab.close())
-    return tab
+    return new Tab(options.tab, await commands.openTab(addressOf(options)))
   }
 
-  /** Calls a function of the page and resolves with what it resolves with. */
-  call<Name extends keyof Page>(name: Name, ...args: Parameters<Page[Name]>): Promise<Awaited<ReturnType<Page[Name]>>> {
-    return commands.evalTab(this.#number, `page.${name}(${args.map((arg) => JSON.stringify(arg)).join()})`)
+  protected evaluate<T>(expression: string): Promise<T> {
+    return commands.evalTab(this.#number, expression)
   }
 
-  state = (): Promise<TabState> => this.call('state')
-  role = async () => (await this.state()).role
   reload = () => commands.reloadTab(this.#number)
   freeze = () => commands.freezeTab(this.#number)
   thaw = () => commands.thawTab(this.#number)
+  crash = () => commands.crashTab(this.#number)
 
-  async close(): Promise<void> {
-    if (!this.#open) return
-    this.#open = false
-    await commands.closeTab(this.#number)
-  }
-
-  async crash(): Promise<void> {
-    await commands.crashTab(this.#number)
+  protected end(): Promise<void> {
+    return commands.closeTab(this.#number)
   }
 }
-
-/** A database of its own, a queue in this page, and the tabs that the test opens. */
-class Scene {
-  readonly database = `tabs-${crypto.randomUUID()}`
-  readonly backend = new IndexedDBBackend({ name: this.database })
-  readonly queue = new TaskQueue<Handlers>({ backend: this.backend })
-  readonly witness = new Witness(this.database)
-
-  constructor() {
-    // Tabs are closed before that: what was registered last is called first.
-    onTestFinished(async () => {
-      this.witness.close()
-      await this.queue.close()
-      await this.backend.destroy()
-    })
-  }
-
-  async tab(tab: string, options: Partial<TabOptions> = {}): Promise<Tab> {
-    const opened = await Tab.open({ database: this.database, tab, ...options })
-    await opened.call('start')
-    return opened
-  }
-
-  work(total: number, ms: number): Promise<Batch<{ index: number; square: number; tab: string }>> {
-    return this.queue.enqueueMany('work', items(total, ms), { id: 'work' })
-  }
-
-  /** So many executions of a handler began. */
-  ran(name: string, times: number): Promise<void> {
-    return this.witness.until(`${times} executions of ${name}`, () => this.witness.runsOf(name).length >= times)
-  }
-
-  /** So many more than by now; or all of them were run before anyone looked. */
-  ranMore(name: string, times: number, total: number): Promise<void> {
-    const from = this.witness.runsOf(name).length
-    const holds = () => this.witness.runsOf(name).length >= from + times || this.witness.counts(name).size === total
-    return this.witness.until(`${times} more executions of ${name}`, holds)
-  }
-
-  /** The host has told of the outcome of everything that ran. */
-  recorded(name: string): Promise<void> {
-    const { witness } = this
-    return witness.until(`every ${name} that ran is recorded`, () => {
-      const histories = witness.histories()
-      return witness.runsOf(name).every(({ place }) => histories.get(place)?.at(-1)?.to === 'completed')
-    })
-  }
-
-  /** How long it took since `at` until a tab's handlers began with something, in ms. */
-  async firstRunIn({ name }: Tab, at: number): Promise<number> {
-    await this.witness.until(`a task runs in ${name}`, () => this.witness.runs.some(({ tab }) => tab === name))
-    return performance.now() - at
-  }
-
-  /** A task that runs until `witness.go()`, before all others. */
-  hold(index: number) {
-    return this.queue.enqueue('hold', { index }, { priority: -1 })
-  }
-
-  /** The number of the Web Worker that is known to run a task. */
-  async workerOf(tab: Tab, id: string): Promise<number> {
-    const runs = ({ running }: WorkerView) => running.some((run) => run.id === id && run.startedAt !== undefined)
-    const found = await vi.waitUntil(async () => (await tab.state()).workers.find(runs), patience)
-    return found.worker
-  }
-
-  /** Resolves when a host or standby says something like this. */
-  hint(like: (hint: Hint) => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const deaf = this.backend.channel.listen((hint) => {
-        if (!like(hint)) return
-        deaf()
-        resolve()
-      })
-    })
-  }
-
-  /** Every task of a batch of `work` has one outcome, the right one, and what ran twice had been claimed twice. */
-  async expectAll(batch: Batch<{ index: number; square: number }>, total: number): Promise<void> {
-    const results = await batch.collect()
-    expect(results.map((result) => result.status === 'completed' && result.value.square)).toEqual(
-      items(total).map(({ index }) => index ** 2),
-    )
-    expect(await batch.progress()).toMatchObject({
-      total,
-      done: total,
-      completed: total,
-      failed: 0,
-      cancelled: 0,
-      open: false,
-    })
-    await this.witness.until('every task was run', () => this.witness.counts('work').size === total)
-    this.expectFair()
-    expect(this.witness.errors).toEqual([])
-  }
-
-  /** One host at a time: no task was taken from a living one, none was run again that had been recorded, and none without a claim. */
-  expectFair(): void {
-    const histories = this.witness.histories()
-    const hosts = this.witness.hosts()
-    expect(hosts).toEqual([...new Set(hosts)])
-    const last = hosts.at(-1)
-    for (const history of histories.values()) {
-      const before = history.slice(0, -1)
-      // `to`: what this host recorded; it said nothing of the last thing it did.
-      expect(before.filter(({ to, host }) => to === 'completed' || (to === undefined && host === last))).toEqual([])
-    }
-    const runs = new Map<string, number>()
-    for (const { place } of this.witness.runs) runs.set(place, (runs.get(place) ?? 0) + 1)
-    const excess = [...runs].filter(([place, count]) => count > (histories.get(place)?.length ?? 0))
-    expect(excess).toEqual([])
-  }
-
-  /** Places of tasks that were claimed with so many crashes. */
-  claimedWith(crashes: number): Set<string> {
-    const places = new Set<string>()
-    for (const { claimed } of this.witness.exchanges)
-      for (const claim of claimed) if (claim.crashes === crashes) places.add(claim.place)
-    return places
-  }
-}
-
-const items = (total: number, ms = 0): Item[] => Array.from({ length: total }, (_, index) => ({ index, ms }))
 
 test('a reload of the host goes on where it was, and charges nothing, four times in a row', async () => {
-  const scene = new Scene()
+  const scene = new Scene(Tab.open)
   const host = await scene.tab('host')
   const hold = await scene.hold(0)
   const batch = await scene.work(1_200, 2)
@@ -199,8 +58,8 @@ test('a reload of the host goes on where it was, and charges nothing, four times
   expect(await scene.queue.counts()).toMatchObject({ completed: 1_201, running: 0, available: 0, scheduled: 0 })
 })
 
-test('a standby takes over from a host that is closed, and charges nothing', async () => {
-  const scene = new Scene()
+test('a standby takes over from a host that is closed, and charges nothing', async ({ annotate }) => {
+  const scene = new Scene(Tab.open)
   const host = await scene.tab('host')
   const standby = await scene.tab('standby')
   const hold = await scene.hold(0)
@@ -210,7 +69,7 @@ test('a standby takes over from a host that is closed, and charges nothing', asy
   const at = performance.now()
   await host.close()
   const ms = await scene.firstRunIn(standby, at)
-  console.info(`closed host: the standby's first task began after ${Math.round(ms)} ms`)
+  await annotate(`closed host, until the standby's first task began: ${Math.round(ms)} ms`, 'measured')
   expect(ms).toBeLessThan(5_000)
   await scene.ran('hold', 2)
   expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 0 })
@@ -221,8 +80,9 @@ test('a standby takes over from a host that is closed, and charges nothing', asy
   expect(scene.claimedWith(1).size).toBe(0)
 })
 
-test('a standby takes over from a host that crashes; what that held counts one crash', async () => {
-  const scene = new Scene()
+test('a standby takes over from a host that crashes; what that held counts one crash', async ({ annotate, skip }) => {
+  skip(server.browser === 'webkit', 'its WebDriver ends the session when a page crashes')
+  const scene = new Scene(Tab.open)
   const host = await scene.tab('host')
   const standby = await scene.tab('standby')
   const hold = await scene.hold(0)
@@ -232,7 +92,7 @@ test('a standby takes over from a host that crashes; what that held counts one c
   const at = performance.now()
   await host.crash()
   const ms = await scene.firstRunIn(standby, at)
-  console.info(`crashed host: the standby's first task began after ${Math.round(ms)} ms`)
+  await annotate(`crashed host, until the standby's first task began: ${Math.round(ms)} ms`, 'measured')
   expect(ms).toBeLessThan(5_000)
   await scene.ran('hold', 2)
   expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 1 })
@@ -247,7 +107,7 @@ test('a standby takes over from a host that crashes; what that held counts one c
 })
 
 test('of three tabs one starts Web Workers', async () => {
-  const scene = new Scene()
+  const scene = new Scene(Tab.open)
   const tabs = [await scene.tab('a'), await scene.tab('b'), await scene.tab('c')]
   await scene.expectAll(await scene.work(500, 1), 500)
   const states = await Promise.all(tabs.map((tab) => tab.state()))
@@ -256,8 +116,8 @@ test('of three tabs one starts Web Workers', async () => {
   expect(new Set(scene.witness.runs.map(({ tab }) => tab))).toEqual(new Set(['a']))
 })
 
-test('a standby steals from a frozen host, whose late outcomes count for nothing', async () => {
-  const scene = new Scene()
+test('a standby steals from a frozen host, whose late outcomes count for nothing', async ({ annotate }) => {
+  const scene = new Scene(Tab.open)
   const host = await scene.tab('host')
   const standby = await scene.tab('standby')
   const answered = scene.hint(({ type }) => type === 'pong')
@@ -272,7 +132,7 @@ test('a standby steals from a frozen host, whose late outcomes count for nothing
   const at = performance.now()
   await host.freeze()
   const ms = await scene.firstRunIn(standby, at)
-  console.info(`frozen host: the standby's first task began after ${Math.round(ms)} ms`)
+  await annotate(`frozen host, until the standby's first task began: ${Math.round(ms)} ms`, 'measured')
   expect(ms).toBeGreaterThan(5_000)
   await scene.ran('hold', 4)
   // Both tabs run them now, and the old host's outcomes come first.
@@ -294,8 +154,8 @@ test('a standby steals from a frozen host, whose late outcomes count for nothing
   await expect.poll(() => host.role(), patience).toBe('host')
 })
 
-test("a newer tab gets the role for tasks that the host can't run", async () => {
-  const scene = new Scene()
+test("a newer tab gets the role for tasks that the host can't run", async ({ annotate }) => {
+  const scene = new Scene(Tab.open)
   const at = performance.now()
   const old = await scene.tab('old', { handlers: 'old' })
   const batch = await scene.work(300, 1)
@@ -305,7 +165,10 @@ test("a newer tab gets the role for tasks that the host can't run", async () => 
   const newer = await scene.tab('newer')
   expect(await newer.role()).toBe('standby')
   const ms = await scene.firstRunIn(newer, at)
-  console.info(`hand-over: the newer tab's first task began ${Math.round(ms)} ms after the old one opened`)
+  await annotate(
+    `hand-over, from the opening of the old tab until the newer one's first task began: ${Math.round(ms)} ms`,
+    'measured',
+  )
   expect(ms).toBeGreaterThan(10_000)
   const results = await fresh.collect()
   expect(results.map((r) => r.status === 'completed' && r.value)).toEqual(
@@ -321,7 +184,7 @@ test("a newer tab gets the role for tasks that the host can't run", async () => 
 })
 
 test('a Web Worker that is killed charges what it ran, and nothing else', async () => {
-  const scene = new Scene()
+  const scene = new Scene(Tab.open)
   const host = await scene.tab('host')
   const batch = await scene.work(1_000, 2)
   await scene.ran('work', 300)
@@ -342,7 +205,7 @@ test('a Web Worker that is killed charges what it ran, and nothing else', async 
 })
 
 test('a handler that spins past its timeout loses its Web Worker; the others are unharmed', async () => {
-  const scene = new Scene()
+  const scene = new Scene(Tab.open)
   const host = await scene.tab('host')
   const retry = { attempts: 2, delay: 10 }
   const spins = await scene.queue.enqueue('spin', { index: 0 }, { timeout: 300, retry, priority: -1 })
@@ -373,7 +236,7 @@ test('a handler that spins past its timeout loses its Web Worker; the others are
 })
 
 test('a running task is cancelled from another tab', async () => {
-  const scene = new Scene()
+  const scene = new Scene(Tab.open)
   const host = await scene.tab('host')
   const hold = await scene.hold(7)
   const batch = await scene.work(500, 2)
@@ -391,7 +254,7 @@ test('a running task is cancelled from another tab', async () => {
 })
 
 test('a pipeline interrupted by reloads ends as if nothing had happened', async () => {
-  const scene = new Scene()
+  const scene = new Scene(Tab.open)
   const { witness } = scene
   const host = await scene.tab('host')
   const total = 600
@@ -427,7 +290,7 @@ test('a pipeline interrupted by reloads ends as if nothing had happened', async 
 })
 
 test('enqueueMany with an id, interrupted by a reload and called again, stores each input once', async () => {
-  const scene = new Scene()
+  const scene = new Scene(Tab.open)
   const [host, importer] = [await scene.tab('host'), await scene.tab('importer', { handlers: 'none' })]
   const what = { id: 'work', total: 1_500, chunkSize: 100 }
   const stored = async () => (await (await scene.queue.batch('work'))?.progress())?.total ?? 0
@@ -458,7 +321,7 @@ test.each([
   { deaf: 'the reader', host: {}, reader: { deaf: true } },
   { deaf: 'the host', host: { deaf: true }, reader: {} },
 ])('results reach a tab while another runs the tasks; deaf: $deaf', async (options) => {
-  const scene = new Scene()
+  const scene = new Scene(Tab.open)
   const reader = await scene.tab('reader', { handlers: 'none', ...options.reader })
   const batch = await scene.work(1_000, 1)
   const reading = Promise.all([

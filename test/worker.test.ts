@@ -621,13 +621,13 @@ describe('stop', () => {
     expect(new Set(backend.exchanges.map(({ host }) => host)).size).toBe(5)
   })
 
-  test('await using', async () => {
+  test('await using', async ({ skip }) => {
+    skip(!('asyncDispose' in Symbol), 'the engine has no Symbol.asyncDispose')
     const w = world()
     const tab = w.tab()
-    {
-      await using worker = tab.worker
-      await worker.start()
-    }
+    await tab.worker.start()
+    // What the statement does, which WebKit can't even parse.
+    await tab.worker[Symbol.asyncDispose]()
     expect(tab.worker.role).toBe('stopped')
   })
 })
