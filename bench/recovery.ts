@@ -90,7 +90,7 @@ const measures: Record<string, { targets: Record<string, number>; measure: Measu
     targets: { 'host tab frozen': 12_000 },
     measure: inTwoTabs(
       async (scene, host, round, say) => {
-        const key = await hold(scene, host, round)
+        const key = await hold(scene, host, round, 3_000)
         // A standby that never heard the host waits for its lease instead; it asks every second.
         await new Promise((resolve) => setTimeout(resolve, 1_500))
         await scene.call(host, 'rest')
