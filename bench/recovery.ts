@@ -15,7 +15,7 @@ const FROZEN_ROUNDS = Number(process.env.FROZEN_ROUNDS ?? 6)
 /** Longer than any recovery, in ms. */
 const LONG = 60_000
 /** How long the task that is held takes, in ms: longer than the kill needs. */
-const HELD = 800
+const HELD = 400
 /** Of the spinning handler, in ms. */
 const SPIN = 300
 /** From its timeout to the end of its Web Worker, in ms. */

@@ -20,7 +20,7 @@ test.each([1, 2, 3])(
   { timeout: 120_000 },
   async (seed) => {
     const played = await play(site, { seed, kills: 10, tasks: 1_000, among: quick })
-    const { faults, lost, doubled, deaths, deletions, diary } = played
+    const { faults, lost, doubled, deaths, diary } = played
     // Everything that led to it, should it fail: npm run test:chaos -- --seed N --kills 10 --tasks 1000
     expect({ faults, lost, doubled }, diary.lines.join('\n')).toEqual({ faults: [], lost: 0, doubled: 0 })
     expect(deaths).toHaveLength(10)
