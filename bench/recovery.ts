@@ -15,7 +15,7 @@ const FROZEN_ROUNDS = Number(process.env.FROZEN_ROUNDS ?? 6)
 /** Longer than any recovery, in ms. */
 const LONG = 60_000
 /** How long the task that is held takes, in ms: longer than the kill needs. */
-const HELD = 800
+const HELD = 400
 /** Of the spinning handler, in ms. */
 const SPIN = 300
 /** From its timeout to the end of its Web Worker, in ms. */
@@ -90,7 +90,7 @@ const measures: Record<string, { targets: Record<string, number>; measure: Measu
     targets: { 'host tab frozen': 12_000 },
     measure: inTwoTabs(
       async (scene, host, round, say) => {
-        const key = await hold(scene, host, round)
+        const key = await hold(scene, host, round, 3_000)
         // A standby that never heard the host waits for its lease instead; it asks every second.
         await new Promise((resolve) => setTimeout(resolve, 1_500))
         await scene.call(host, 'rest')
