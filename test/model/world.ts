@@ -109,6 +109,8 @@ export class World {
     await this.#act({ do: 'resume', client: 0, queue: undefined }, 0)
     for (const queue of this.model.queues) await this.#change(0, { type: 'resume', queue })
     for (const gate of [...names, 'online'] as const) await this.#act({ do: 'open gate', client: 0, gate }, 0)
+    // A host may hold what it does not know of: it was too late with what it said, or said it wrongly.
+    this.#hosts[0] = this.#life(0)
     await this.#act({ do: 'recover', host: 0, dead: 'others', left: true, maxCrashes: 3 }, 0)
     const claims = {
       limit: 600,
