@@ -1,6 +1,7 @@
 /** What a transaction has read and is going to write, and the counts that must balance in it. */
 import type { Plan, Read, Write } from '../storage.js'
 import type { HostId, Interval, Lane, Position } from '../task.js'
+import { checksum } from './checksum.js'
 import {
   type AsideCount,
   type AsideMark,
@@ -131,11 +132,14 @@ export class Draft {
   finish<T>(value: T): { writes: readonly Write[]; value: T } {
     const records: Write[] = []
     if (this.#rootChanged && this.root) records.push(put('root', ROOT, this.root))
-    for (const ledger of this.#changedLedgers) records.push(put('ledger', ledger.queue, ledger))
+    for (const ledger of this.#changedLedgers) records.push(put('ledger', ledger.queue, sealed(ledger)))
     for (const batch of this.#changedBatches) records.push(put('batch', batch.id, batch))
     return { writes: [...this.writes, ...records], value }
   }
 }
+
+/** With its checksum: to be written. */
+export const sealed = (ledger: Ledger): Ledger => Object.assign(ledger, { check: checksum(ledger) })
 
 /** The plan that makes the database's root, or finds it. */
 export function* rootPlan(fresh: Root): Plan<Root> {
