@@ -19,8 +19,12 @@ export type Hint =
   | { type: 'wanted'; from: HostId; names: string[] }
   /** A host began or ended its role. */
   | { type: 'role'; from: HostId; role: 'host' | 'standby' | 'stopped' }
-  /** The storage was reopened, lost, or is out of space. */
-  | { type: 'storage'; event: 'reopened' | 'lost' | 'quota' | 'upgrade-blocked' | 'closed-by-upgrade'; message: string }
+  /** The storage was reopened, lost, or is out of space; or records in it were damaged, and what came of it. */
+  | {
+      type: 'storage'
+      event: 'reopened' | 'lost' | 'quota' | 'upgrade-blocked' | 'closed-by-upgrade' | 'damaged'
+      message: string
+    }
 
 /** Carries hints to everyone who shares the database, the sender's own process included. */
 export interface Channel {

@@ -14,7 +14,7 @@ export type QueueEvent =
   | { type: 'changed'; change: string }
   /** A worker began or ended its role. */
   | { type: 'role'; host: HostId; role: 'host' | 'standby' | 'stopped' }
-  /** The storage was reopened, lost, or is out of space. */
+  /** The storage was reopened, lost, or is out of space; or records in it were damaged, and what came of it. */
   | { type: 'storage'; event: Extract<Hint, { type: 'storage' }>['event']; message: string }
 
 /** The event a hint makes; undefined for what hosts have to say to each other. */

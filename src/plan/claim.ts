@@ -4,6 +4,7 @@ import type { Position } from '../task.js'
 import { dropSkips, setAside, takeAside } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
 import { describe } from './claimed.js'
+import { DamagedError } from './damage.js'
 import { type Draft, encodeParts, overlap, type Part, partsOf, type Step, setHost } from './ledger.js'
 import {
   type AsideMark,
@@ -117,6 +118,7 @@ export class Claim {
     for (const mark of this.#draft.asides) {
       if (mark.queue === ledger.queue && mark.gate === priority) next = Math.min(next, mark.order)
     }
+    this.#checkCount(ledger, priority, marks.found, limit)
     let left = marks.found.filter((mark) => mark.order > this.#x.now || !this.#takeDue(ledger, mark))
     for (const mark of left) next = Math.min(next, mark.order)
     left = left.filter((mark) => mark.order <= this.#x.now)
@@ -126,6 +128,17 @@ export class Claim {
     this.#draft.changed(ledger)
     if (next > this.#x.now) this.#wake(next)
     else if (left.length === 0 || left.some((mark) => !this.#waits(mark))) this.#leftOver()
+  }
+
+  /** If all marks were read, they must come to what the ledger says: nobody would ever look for one that is gone. */
+  #checkCount(ledger: Ledger, priority: number, read: readonly AsideMark[], limit: number): void {
+    if (read.length === limit) return
+    const { ready = 0, waiting = 0 } = ledger.aside[String(priority)] ?? {}
+    const own = this.#draft.asides.filter((mark) => mark.queue === ledger.queue && mark.gate === priority)
+    const marked = [...read, ...own].reduce((sum, { from, to }) => sum + to - from, 0)
+    if (marked !== ready + waiting) {
+      throw new DamagedError('gate', `${ready + waiting} tasks should wait at priority ${priority}, not ${marked}`)
+    }
   }
 
   /** There is more. What must wait for this host's own tasks to end is not: asking again at once would not help. */
@@ -171,8 +184,8 @@ export class Claim {
       if (!block) {
         const read = yield* this.#read(state, p)
         if (read.length === 0) break
-        // Positions of a lane are dense; should a block be gone all the same, those after it must not wait for it.
-        p = Math.max(p, read[0]?.from ?? p)
+        // Positions of a lane are dense.
+        if (!this.#blocks.at(state.lane, p)) throw new DamagedError('block', `that of task ${state.lane}/${p} is gone`)
         continue
       }
       const to = Math.min(block.to, p + this.#remaining, skip?.from ?? Number.POSITIVE_INFINITY)
@@ -237,6 +250,7 @@ export class Claim {
   /** Claims, or parks, a stretch that has left the place where it waited. */
   #take(ledger: Ledger, block: Block, from: Position, to: Position, was: Waited): void {
     const names = this.#names
+    if (block.lost) throw new DamagedError('block', `that of task ${block.lane}/${from} has lost its inputs`)
     const { attempt, crashes, error } = was
     let start = from
     while (start < to) {

@@ -2,6 +2,7 @@
 import type { BatchView, Cursor, Page, Reads } from '../backend.js'
 import type { Plan } from '../storage.js'
 import { type Counts, formatId, type Interval, type Lane, type Position, type Result, type TaskView } from '../task.js'
+import { checkGone } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import type { Ref } from './change.js'
 import { Draft, heldCount, type Place, partsOf, type Step } from './ledger.js'
@@ -173,6 +174,7 @@ export function* batch(id: string): Plan<BatchView | undefined> {
   const found = one('batch', id)
   yield [found]
   const mark = found.found[0]
+  if (!mark) yield* checkGone([id])
   return { writes: [], value: mark && batchView(mark) }
 }
 
