@@ -17,10 +17,10 @@ import {
   type Table,
   type TableRecord,
 } from '../records.js'
-import { isOrigin } from '../shapes.js'
 import type { Context, Mended } from './lane.js'
 import { countIn, type Endings, mendBatches } from './parts.js'
 import { both, size, union } from './stretches.js'
+import { originIn } from './survey.js'
 
 export function mendLedgers({ survey, tally, writes }: Context, lanes: readonly Mended[]): void {
   for (const queue of new Set([...survey.ledgers.keys(), ...lanes.map((of) => of.queue)])) {
@@ -156,7 +156,8 @@ export function mendMarks(context: Context, lanes: readonly Mended[], failed: re
   const marks = lanes.flatMap((of) => of.marks)
   const equal = (a: AsideMark, b: AsideMark) =>
     a === b ||
-    (a.from === b.from &&
+    (a.queue === b.queue &&
+      a.from === b.from &&
       a.gate === b.gate &&
       a.order === b.order &&
       a.attempt === b.attempt &&
@@ -206,16 +207,15 @@ export function mendParts(
 export function mendRoot({ survey, tally, writes }: Context, lanes: readonly Mended[], fresh: Root): void {
   const stored = survey.root
   const nextLane = Math.max(-1, ...lanes.map(({ lane }) => lane)) + 1
-  const origins = [...survey.laneMarks.values()].flatMap(({ origin }) => origin ?? [])
-  const broken = survey.brokenRoot
-  const readable = typeof broken === 'object' && broken !== null && 'origin' in broken ? broken.origin : undefined
-  const own = stored?.origin ?? (isOrigin(readable) ? readable : undefined)
+  const { origins } = survey
+  const broken = survey.brokenRoot?.record
+  const [own] = originIn(stored ?? broken)
   const origin = own !== undefined && origins.includes(own) ? own : (mostCommon(origins) ?? own ?? fresh.origin)
   const root: Root = { layout: LAYOUT, origin, nextLane }
   const paused = stored?.pausedUntil ?? pauseOf(broken)
   if (paused !== undefined) root.pausedUntil = paused
   const right = stored && stored.origin === origin && stored.nextLane === nextLane && stored.layout === LAYOUT
-  if (!right && (stored || broken !== undefined || lanes.length > 0)) {
+  if (!right && (stored || survey.brokenRoot || survey.ledgers.size > 0 || lanes.length > 0)) {
     tally.note('root')
     writes.push(store('root', root))
   }

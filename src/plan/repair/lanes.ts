@@ -1,7 +1,7 @@
 /** Which lanes there are, whose they are, and where each of their positions is. */
 import type { Lane } from '../../task.js'
 import { type Part, partsOf } from '../ledger.js'
-import type { LaneState, Ledger, PartMark } from '../records.js'
+import type { AsideMark, LaneState, Ledger, PartMark } from '../records.js'
 import { type Evidence, type Lease, type Places, placesOf } from './places.js'
 import type { Stretch } from './stretches.js'
 import { type BrokenOutcome, logOf, type Survey } from './survey.js'
@@ -63,7 +63,7 @@ export function sortLanes(
         log: logOf(survey, lane),
         ended: stretches,
         brokenOutcomes: broken,
-        asides: waiting,
+        asides: waiting.map((mark) => ofLane(mark, queue, priority)),
         leases: leases.get(lane) ?? [],
         parts: parts.get(lane) ?? [],
       }
@@ -71,6 +71,12 @@ export function sortLanes(
       return { ...evidence, state: of?.state, counts: [counts[0], counts[1], counts[2]], places: placesOf(evidence) }
     })
   return { lanes: lanes.sort((a, b) => a.lane - b.lane), junk }
+}
+
+/** Nobody would look for it at another queue or priority than its lane's. */
+function ofLane(mark: AsideMark, queue: string, priority: number): AsideMark {
+  const gate = typeof mark.gate === 'number' ? priority : mark.gate
+  return mark.queue === queue && mark.gate === gate ? mark : { ...mark, queue, gate }
 }
 
 /** Who a lane belongs to that is in no ledger that can be read. */

@@ -63,10 +63,8 @@ export function placesOf(of: Evidence): Places {
   const lost = both(gaps, union(known, of.held ? [] : [{ from: head, to: tail }]))
   const whole = union(covered, lost)
 
-  const unreadable = union(
-    of.brokenOutcomes.map((outcome) => stretchOf(outcome, of.log, { ended, asides, skips, head })),
-  )
-  const unknown = minus(both(unreadable, whole), union(ended, of.leases))
+  const unreadable = union(of.brokenOutcomes.map((outcome) => stretchOf(outcome, of, { ended, asides, skips, head })))
+  const unknown = both(unreadable, whole)
   const leases = disjoint(of.leases, union(ended, unknown), whole)
   const leased = union(leases)
   const failed = minus(union(lost, both(of.log.lost, whole)), union(ended, unknown, leased))
@@ -107,20 +105,15 @@ function nextStart({ starts }: Log, p: Position): Position {
 /** An outcome lies in one block, mostly; where it began it says itself, or what lies around it. */
 function stretchOf(
   { from, to }: BrokenOutcome,
-  log: Log,
+  { log, leases }: Evidence,
   at: { ended: readonly Stretch[]; asides: readonly AsideMark[]; skips: readonly Stretch[]; head: Position },
 ): Stretch {
-  if (from !== undefined) return { from, to }
-  const start = Math.max(to - BLOCK_TASKS, ...log.starts.filter((first) => first < to).slice(-1))
+  const start = from ?? Math.max(to - BLOCK_TASKS, ...log.starts.filter((first) => first < to).slice(-1))
   // In line ahead of the head, unless something tells it to be skipped.
-  const inLine = minus([{ from: at.head, to: Math.max(to, at.head) }], union(at.skips))
-  const others = union(
-    at.ended,
-    at.asides.filter(({ gate }) => gate !== null),
-    inLine,
-  )
-  const free = minus([{ from: start, to }], others).at(-1)
-  return free && free.to === to ? free : { from: to, to }
+  const line = minus([{ from: at.head, to: Math.max(to, at.head) }], union(at.skips))
+  const waiting = at.asides.filter(({ gate }) => gate !== null)
+  const free = minus([{ from: start, to }], union(at.ended, waiting, leases, line)).at(-1)
+  return free?.to === to ? free : { from: to, to }
 }
 
 /** The first of those that cover a position keeps it, unless it is taken or beyond what there is. */

@@ -20,7 +20,7 @@ import {
   type Store,
   type Table,
 } from '../records.js'
-import { fits, isCount } from '../shapes.js'
+import { fits, isCount, isOrigin } from '../shapes.js'
 import type { Stretch } from './stretches.js'
 import type { Tally } from './tally.js'
 
@@ -59,10 +59,12 @@ export interface BrokenOutcome {
 export interface Survey {
   root: Root | undefined
   /** A root that can't be read. */
-  brokenRoot: unknown
+  brokenRoot: { record: unknown } | undefined
   ledgers: Map<string, Ledger>
   brokenLedgers: Map<string, unknown>
   laneMarks: Map<Lane, LaneMark>
+  /** What marks of lanes say, readable or not. */
+  origins: string[]
   asides: Map<Lane, AsideMark[]>
   gates: AsideMark[]
   batches: Map<string, BatchMark>
@@ -80,6 +82,7 @@ export const emptySurvey = (): Survey => ({
   ledgers: new Map(),
   brokenLedgers: new Map(),
   laneMarks: new Map(),
+  origins: [],
   asides: new Map(),
   gates: [],
   batches: new Map(),
@@ -116,7 +119,7 @@ export function* surveyLedgers(survey: Survey, tally: Tally): Step<void> {
   yield* scan('ledger', (key, record) => {
     if (key === ROOT) {
       if (fits('root', record)) survey.root = record
-      else survey.brokenRoot = record
+      else survey.brokenRoot = { record }
     } else if (typeof key === 'string' && fits('ledger', record) && record.queue === key) {
       survey.ledgers.set(key, record)
     } else {
@@ -133,6 +136,7 @@ export function* surveyMarks(survey: Survey, tally: Tally): Step<void> {
     const kind = isList(key) ? key[0] : undefined
     // Marks of kinds unknown here may be a newer version's.
     if (!isTable(kind)) return 1
+    if (kind === 'lane') survey.origins.push(...originIn(record))
     if (take(survey, kind, key, record)) return 1
     tally.note(kind)
     survey.removals.push({ store: 'marks', key })
@@ -140,6 +144,11 @@ export function* surveyMarks(survey: Survey, tally: Tally): Step<void> {
     if (kind === 'batch' && typeof id === 'string') survey.brokenBatches.set(id, record)
     return 1
   })
+}
+
+export function originIn(record: unknown): string[] {
+  const origin = typeof record === 'object' && record !== null && 'origin' in record ? record.origin : undefined
+  return isOrigin(origin) ? [origin] : []
 }
 
 /** False: it can't be read, or belongs elsewhere. */
@@ -243,10 +252,11 @@ export function* surveyOutcomes(
   })
 }
 
-/** Where an unreadable outcome says it began, if it can have. */
+/** Where an unreadable outcome says it began, if it can have, and if it is not another one that lies here. */
 function begin(record: unknown, end: Position, last: Position): { from?: Position } {
-  const from = typeof record === 'object' && record !== null && 'from' in record ? record.from : undefined
-  return isCount(from) && from >= end && from <= last ? { from } : {}
+  if (typeof record !== 'object' || record === null || !('from' in record && 'to' in record)) return {}
+  const { from, to } = record
+  return isCount(from) && from >= end && from <= last && to === last + 1 ? { from } : {}
 }
 
 /** What an outcome is worth without what is unreadable in it; undefined if not even its ends can be told. */
