@@ -101,6 +101,8 @@ async function survive(storage: Storage, steps: readonly Step[], damages: readon
     const [was, is] = [before.get(id), after.get(id)]
     if (was) expect(is).toEqual(was)
     else expect(is, `of ${id}`).toBeDefined()
+    // Without the ledger nobody knows which tasks ran, nor where an outcome began that can't be read.
+    if (hit.some(({ store }) => store === 'ledger') && hit.some(({ store }) => store === 'outcomes')) continue
     if (is?.status === 'failed') expect(is.error.code, `of ${id}`).not.toBe('damaged')
   }
 }

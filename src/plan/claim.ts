@@ -204,6 +204,11 @@ export class Claim {
   *#skips(state: LaneState, p: Position): Step<AsideMark[]> {
     const marks = range('aside', [state.lane, p], [state.lane, LAST], { limit: SKIPS })
     yield [marks]
+    const ahead = marks.found.reduce((sum, { from, to }) => sum + to - Math.max(from, p), 0)
+    // If all were read they come to what the ledger says: without one of them, what has ended would run again.
+    if (marks.found.length < SKIPS && ahead !== state.skips) {
+      throw new DamagedError('aside', `${state.skips} tasks should be skipped in lane ${state.lane}, not ${ahead}`)
+    }
     return marks.found
   }
 

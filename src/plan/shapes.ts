@@ -141,7 +141,7 @@ function isWaiting(mark: Fields): boolean {
 }
 const isAside = (mark: Fields): boolean => isWaiting(mark) && (mark.gate === null || isGateName(mark.gate))
 const isGate = (mark: Fields): boolean => isWaiting(mark) && isGateName(mark.gate)
-const isGateName = (gate: unknown): boolean => isText(gate) || Number.isInteger(gate)
+const isGateName = (gate: unknown): boolean => (isText(gate) && gate !== '') || Number.isInteger(gate)
 
 const isPace = (pace: unknown): boolean =>
   isFields(pace) && isNumber(pace.value) && isNumber(pace.at) && isNumber(pace.since)

@@ -66,7 +66,8 @@ export const damage: fc.Arbitrary<Damage> = fc.oneof(
   fc.record({ how: fc.constant('swap' as const), pick: fc.nat(), other: fc.nat() }),
 )
 
-const isFields = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+const isFields = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
 
 /** Does it. Returns the records it touched, as they were. */
 export async function inflict(storage: Storage, of: Damage): Promise<Stored[]> {

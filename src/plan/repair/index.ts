@@ -8,12 +8,13 @@
 import type { Plan } from '../../storage.js'
 import type { Lane } from '../../task.js'
 import { overlap } from '../ledger.js'
-import { CANCELLED, COMPLETED, FAILED, type Outcome, type PartMark, type Root, store } from '../records.js'
+import { sliceOutcome } from '../outcome.js'
+import { CANCELLED, COMPLETED, FAILED, type Outcome, type PartMark, type Root, remove, store } from '../records.js'
 import { mendLedgers, mendMarks, mendParts, mendRoot } from './books.js'
 import { type Context, clearLane, decide, mendLane } from './lane.js'
 import { type Ends, sortLanes } from './lanes.js'
 import { countIn, type Endings, sortParts } from './parts.js'
-import { firstAfter } from './stretches.js'
+import { firstAfter, minus, union } from './stretches.js'
 import { countKinds, emptySurvey, surveyBlocks, surveyLedgers, surveyMarks, surveyOutcomes } from './survey.js'
 import { type Repaired, Tally } from './tally.js'
 
@@ -32,6 +33,8 @@ export function* repair({ now, fresh }: { now: number; fresh: Root }): Plan<Repa
   const { lanes, junk } = sortLanes(survey, reading.ends, sorted.parts)
   const context: Context = { survey, tally, now, writes: [] }
   for (const { store: from, key } of survey.removals) context.writes.push({ kind: 'delete', store: from, key })
+  tally.note('outcome', reading.over.length)
+  for (const outcome of reading.over) context.writes.push(remove('outcome', [outcome.lane, outcome.to - 1]))
   for (const outcome of reading.mended) context.writes.push(store('outcome', outcome))
   for (const lane of junk) clearLane(context, lane)
   decide(context, lanes)
@@ -49,6 +52,8 @@ class Reading {
   readonly endings: Endings = new Map()
   /** Outcomes that lost what could not be read of them, or what lay over others. */
   readonly mended: Outcome[] = []
+  /** Outcomes that lay over others, as they are stored. */
+  readonly over: Outcome[] = []
   /** Outcomes with failed positions, without values. */
   readonly failed: Outcome[] = []
   readonly #parts: ReadonlyMap<Lane, PartMark[]>
@@ -63,13 +68,25 @@ class Reading {
     return ends
   }
 
+  /** None may lie over others: the first one keeps a position. */
   outcome(outcome: Outcome, mended: boolean): void {
+    const ends = this.#of(outcome.lane)
+    const last = ends.stretches.at(-1)
+    if (last && outcome.from < last.to) {
+      this.over.push(outcome)
+      const pieces = minus([outcome], ends.stretches).map(({ from, to }) => sliceOutcome(outcome, from, to))
+      ends.stretches = union(ends.stretches, pieces)
+      for (const piece of pieces) this.#count(ends, piece, true)
+      return
+    }
+    if (last?.to === outcome.from) last.to = outcome.to
+    else ends.stretches.push({ from: outcome.from, to: outcome.to })
+    this.#count(ends, outcome, mended)
+  }
+
+  #count({ counts }: Ends, outcome: Outcome, mended: boolean): void {
     const { lane, from, to, at, kinds } = outcome
     if (mended) this.mended.push(outcome)
-    const { stretches, counts } = this.#of(lane)
-    const last = stretches.at(-1)
-    if (last?.to === from) last.to = to
-    else stretches.push({ from, to })
     const found = countKinds(outcome, outcome)
     for (const kind of [COMPLETED, FAILED, CANCELLED] as const) counts[kind] += found[kind]
     if (found[FAILED] > 0) this.failed.push({ lane, from, to, at, kinds })

@@ -2,7 +2,7 @@
 import { compareKeys, isList, type Key } from '../../storage.js'
 import type { Lane, Position } from '../../task.js'
 import type { Step } from '../ledger.js'
-import { kindAt, sliceOutcome } from '../outcome.js'
+import { kindAt } from '../outcome.js'
 import {
   type AsideMark,
   type BatchMark,
@@ -217,7 +217,7 @@ function addBlock(log: Log, block: Block): void {
   log.runs.push(run)
 }
 
-/** `each` gets the outcomes of every lane in their order, none of which overlaps the ones before; `broken` the others. */
+/** Hands over the outcomes of every lane in the order of their ends; `mended`: without what could not be read of them. */
 export function* surveyOutcomes(
   survey: Survey,
   { tally, now }: { tally: Tally; now: number },
@@ -245,10 +245,8 @@ export function* surveyOutcomes(
       return 1
     }
     ends.set(lane, last + 1)
-    const whole = outcome.from >= end ? outcome : sliceOutcome(outcome, end, outcome.to)
-    if (whole !== outcome) tally.note('outcome')
-    on.outcome(whole, whole !== record)
-    return whole.values?.length ?? 1
+    on.outcome(outcome, outcome !== record)
+    return outcome.values?.length ?? 1
   })
 }
 
