@@ -137,7 +137,8 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
     skip = covering(ref, skip, asides[i]?.found[0])
     const block = blocks.at(lane, position)
     const place = draft.place(lane)
-    if (!outcome || !block || !place) continue
+    // Without its input it could only fail again.
+    if (!outcome || !block || block.lost || !place) continue
     const kind = kindAt(outcome, position)
     if (kind === COMPLETED) continue
     if (skip?.gate === null) skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)

@@ -1,5 +1,4 @@
 /** Makes the ledgers, the marks, the batches and the root agree with what was found in the lanes. */
-import { compareKeys, type Key } from '../../storage.js'
 import type { HostId, Lane } from '../../task.js'
 import { encodeParts, hostEntry, type Part, sealed, setHost } from '../ledger.js'
 import { failedRuns } from '../outcome.js'
@@ -14,7 +13,6 @@ import {
   type PartMark,
   type Root,
   store,
-  type Table,
   type TableRecord,
 } from '../records.js'
 import type { Context, Mended } from './lane.js'
@@ -22,14 +20,15 @@ import { countIn, type Endings, mendBatches } from './parts.js'
 import { both, size, union } from './stretches.js'
 import { originIn } from './survey.js'
 
-export function mendLedgers({ survey, tally, writes }: Context, lanes: readonly Mended[]): void {
+export function mendLedgers({ survey, tally, writes, touched }: Context, lanes: readonly Mended[]): void {
   for (const queue of new Set([...survey.ledgers.keys(), ...lanes.map((of) => of.queue)])) {
     const stored = survey.ledgers.get(queue)
     const mine = lanes.filter((of) => of.queue === queue)
     const ledger = ledgerOf(queue, mine, stored, pauseOf(survey.brokenLedgers.get(queue) ?? survey.root))
     if (stored && same(stored, ledger)) continue
     // One that can't be read was counted already.
-    if (!survey.brokenLedgers.has(queue)) tally.note('ledger')
+    const follows = stored && mine.some(({ lane }) => touched.has(lane))
+    if (!survey.brokenLedgers.has(queue) && !follows) tally.note('ledger')
     writes.push(store('ledger', sealed(ledger)))
   }
 }
@@ -128,8 +127,8 @@ function sortedKeys(value: unknown): unknown {
 }
 
 /** Brings the stored marks of a kind to those that must be there. */
-function bring<T extends Table>(
-  { tally, writes }: Context,
+function bring<T extends 'aside' | 'gate' | 'dead' | 'lane'>(
+  { tally, writes, touched }: Pick<Context, 'tally' | 'writes' | 'touched'>,
   table: T,
   stored: readonly TableRecord<T>[],
   wanted: readonly TableRecord<T>[],
@@ -144,10 +143,12 @@ function bring<T extends Table>(
     there.delete(key)
     if (old === undefined || !equal(old, record)) changed.push(record)
   }
-  const gone = [...there.values()].map((record): Key => keyOf(table, record)).sort(compareKeys)
-  for (const key of gone) writes.push({ kind: 'delete', store: 'marks', key })
+  for (const record of there.values()) writes.push({ kind: 'delete', store: 'marks', key: keyOf(table, record) })
   for (const record of changed) writes.push(store(table, record))
-  tally.note(table, Math.max(gone.length, changed.length))
+  const [gone, made] = [[...there.values()], changed].map(
+    (list) => list.filter(({ lane }) => !touched.has(lane)).length,
+  )
+  tally.note(table, Math.max(gone ?? 0, made ?? 0))
 }
 
 /** Of lanes, of what is aside and of what has failed. */
@@ -187,19 +188,23 @@ export function mendParts(
   for (const part of o.untrue) writes.push({ kind: 'delete', store: 'marks', key: keyOf('part', part) })
   for (const part of o.made) writes.push(store('part', part))
   const failed: Endings = new Map()
+  /** Batches of which tasks have failed just now. */
+  const hit = new Set<string>()
   for (const of of lanes) {
     const stretches = of.outcomes.length === 0 ? [] : union(of.outcomes)
     for (const part of stretches.length === 0 ? [] : (o.parts.get(of.lane) ?? [])) {
       const [now, all] = [size(both(of.failed, [part])), size(both(stretches, [part]))]
       if (now > 0) countIn(failed, part, [0, now, 0])
       if (all > 0) countIn(o.endings, part, [0, all, 0])
+      if (all > 0) hit.add(part.batch)
     }
   }
   const queues = new Map(lanes.map(({ lane, queue }) => [lane, queue]))
   const mended = mendBatches(survey, { ...o, failed, queueOf: (lane) => queues.get(lane) ?? 'default', now })
   for (const batch of mended) {
     writes.push(store('batch', batch))
-    if (!survey.brokenBatches.has(batch.id)) tally.note('batch')
+    const follows = survey.batches.has(batch.id) && hit.has(batch.id)
+    if (!survey.brokenBatches.has(batch.id) && !follows) tally.note('batch')
   }
 }
 
@@ -222,7 +227,7 @@ export function mendRoot({ survey, tally, writes }: Context, lanes: readonly Men
   const marks = lanes.map(({ lane, queue, priority, held }): LaneMark => ({ lane, queue, priority, held, origin }))
   const equal = (a: LaneMark, b: LaneMark) =>
     a.queue === b.queue && a.priority === b.priority && a.held === b.held && (a.origin ?? origin) === origin
-  bring({ survey, tally, writes, now: 0 }, 'lane', [...survey.laneMarks.values()], marks, equal)
+  bring({ tally, writes, touched: new Set() }, 'lane', [...survey.laneMarks.values()], marks, equal)
 }
 
 function mostCommon(origins: readonly string[]): string | undefined {

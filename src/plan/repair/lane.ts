@@ -23,6 +23,8 @@ export interface Context {
   tally: Tally
   now: number
   writes: Write[]
+  /** Lanes that have lost something: that marks and counts change with it is no further damage. */
+  touched: Set<Lane>
 }
 
 /** A lane as it must be. */
@@ -68,7 +70,9 @@ export function mendLane(context: Context, of: Sorted, parts: readonly PartMark[
   const { failed, unknown, nowhere, head, tail } = places
   const { tally, writes } = context
   const blocks = tombstones(of, parts, context.now)
-  tally.note('block', blocks.length)
+  if (blocks.length + failed.length + unknown.length + nowhere.length > 0) context.touched.add(lane)
+  // Where there is nothing to be put in place, an earlier repair has done it, and a task has come back since.
+  tally.note('block', blocks.length || failed.length)
   const outcomes = [
     ...outcomesOf(context, lane, failed, INPUT_LOST),
     ...outcomesOf(context, lane, unknown, RESULT_LOST),
