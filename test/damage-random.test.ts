@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { SitqError } from '../src/errors.js'
+import { IndexedDBStorage } from '../src/indexeddb/storage.js'
 import { MemoryStorage } from '../src/memory/storage.js'
 import type { Storage } from '../src/storage.js'
 import { type Result, type TaskId, taskStates } from '../src/task.js'
@@ -107,13 +108,22 @@ async function survive(storage: Storage, steps: readonly Step[], damages: readon
   }
 }
 
+const histories = fc.array(step, { minLength: 1, maxLength: 15 })
+const damages = fc.array(damage, { minLength: 1, maxLength: 3 })
+
 test('damaged records are mended, and nothing else is touched', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(step, { minLength: 1, maxLength: 15 }),
-      fc.array(damage, { minLength: 1, maxLength: 3 }),
-      (steps, damages) => survive(new MemoryStorage(), steps, damages),
-    ),
-    { numRuns: RUNS },
-  )
+  const property = fc.asyncProperty(histories, damages, (steps, list) => survive(new MemoryStorage(), steps, list))
+  await fc.assert(property, { numRuns: RUNS })
+}, 120_000)
+
+test('damaged records are mended, and nothing else is touched, in IndexedDB', async () => {
+  const property = fc.asyncProperty(histories, damages, async (steps, list) => {
+    const storage = new IndexedDBStorage({ name: crypto.randomUUID() })
+    try {
+      await survive(storage, steps, list)
+    } finally {
+      await storage.destroy()
+    }
+  })
+  await fc.assert(property, { numRuns: Math.ceil(RUNS / 4) })
 }, 120_000)

@@ -11,6 +11,7 @@ import type { Key, Storage } from '../src/storage.js'
 import { Bench, inputs, type TestHost, upTo } from './backend/bench.js'
 import { audit } from './support/audit.js'
 import { everything, type Stored, write } from './support/damage.js'
+import { World } from './support/world.js'
 
 /** Records that a person, a bug or a disk has spoiled: skipped and reported, never a stuck queue. */
 
@@ -264,15 +265,14 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
   it('a task aside without the mark of its gate, or the reverse, runs', async () => {
     for (const kind of ['gate', 'aside']) {
       for (const gate of [undefined, 'handler:work']) {
-        const { b, lose, open, repair } = await start()
+        const { b, lose, open } = await start()
         await b.add(1)
         const host = b.host()
         const [task] = await host.claim()
         if (task) await host.exchange({ settle: [host.aside(task, gate ? { gate } : {})], leave: true })
         await lose(mark(kind))
         const page = open()
-        // At a shut gate nobody looks for what is not there.
-        if (gate) expect((await repair())?.damaged).toEqual({ [kind]: 1 })
+        if (gate) expect(inputs(await page.list('blocked'))).toEqual([0])
         await page.change({ type: 'open-gate', gate: 'handler:work', now: page.now })
         expect(await page.runAll()).toEqual([0])
       }
@@ -329,14 +329,13 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
   })
 
   it('the mark of a part that is gone is made again: every input has its place', async () => {
-    const { b, lose, repair } = await start()
+    const { b, lose } = await start()
     for (const [i, offset] of [0, 100, 200].entries()) {
       await b.add(100, { id: 'b', offset, open: true })
       await b.add([{ priority: i }])
     }
     const parts = await b.all('parts', { batch: 'b', stage: 0, limit: 10 })
     await lose(({ store, key }) => mark('part')({ store, key, record: 0 }) && Array.isArray(key) && key[3] === 100)
-    expect((await repair())?.damaged).toEqual({ part: 1 })
     expect(await b.all('parts', { batch: 'b', stage: 0, limit: 10 })).toEqual(parts)
   })
 
@@ -466,4 +465,26 @@ it('TaskQueue.repair() mends what nobody has met yet', async () => {
   expect(await queue.repair()).toEqual({ damaged: { lane: 1 }, failed: 0, returned: 0 })
   await queue.close()
   await expect(queue.repair()).rejects.toMatchObject({ code: 'closed' })
+})
+
+it('a worker goes on: damage in the middle of its work costs what was damaged, and nothing else', async () => {
+  for (const spoil of [ledger, block(256), mark('batch'), mark('part')]) {
+    const world = new World()
+    const tab = world.tab()
+    await tab.worker.start()
+    const ids = await world.add(
+      upTo(300).map(() => ({ do: 'ok' })),
+      { batch: { id: 'b', offset: 0, open: false }, silent: true },
+    )
+    const [hit] = (await everything(world.storage)).filter(spoil)
+    if (hit) await write(world.storage, { kind: 'put', store: hit.store, key: hit.key, record: 'junk' })
+    world.channel.post({ type: 'added', queues: ['default'] })
+    const states = await world.ended(ids)
+    expect(states.filter((state) => state === 'failed').length).toBe(hit?.store === 'blocks' ? 44 : 0)
+    const batch = new TaskQueue({ backend: world.backend, clock: world.clock })
+    const collected = (await batch.batch('b'))?.collect()
+    expect(await collected).toHaveLength(300)
+    expect(world.hints).toContainEqual(expect.objectContaining({ type: 'storage', event: 'damaged' }))
+    await world.end()
+  }
 })

@@ -128,9 +128,11 @@ export function mendBatches(
     const stored = survey.batches.get(id)
     if (!stored && mine.length === 0) continue
     const batch = stored ? structuredClone(stored) : rebuilt(id, mine, survey, o)
-    if (stored?.stages) addFailed(batch, o.failed.get(id))
-    else recount(batch, mine, o.endings.get(id))
-    if (!stored?.stages || o.failed.has(id)) closeBatch(batch, o.now)
+    if (stored?.stages) {
+      batch.total = size(mine.filter(({ stage }) => stage === 0))
+      addFailed(batch, o.failed.get(id))
+    } else recount(batch, mine, o.endings.get(id))
+    closeBatch(batch, o.now)
     if (!stored || !same(stored, batch)) mended.push(batch)
   }
   return mended
