@@ -1,5 +1,6 @@
 import type { Channel, StorageNotice } from './channel.js'
 import type { PartMark, Stage } from './plan/records.js'
+import type { Repaired } from './plan/repair/index.js'
 import type {
   Counts,
   ErrorRecord,
@@ -260,6 +261,11 @@ export interface Backend {
   }): Promise<number>
   /** One slice. Resolves with true if there is more to do. */
   prune(retention: Retention): Promise<boolean>
+  /**
+   * Checks every record and mends what is damaged; what it finds when it is not asked it mends by itself. Absent: what is
+   * behind it sees to that.
+   */
+  repair?(): Promise<Repaired>
   close(): Promise<void>
   /** Absent: there are none, and leases alone say who holds what. */
   readonly locks?: Locks

@@ -25,8 +25,8 @@ export type Hint =
   | StorageNotice
 
 /**
- * Something happened to the storage. `message` says what, and what to do. All tabs hear of `'deleted'` and `'quota'`, the
- * others of `'upgrade-blocked'`, and only the tab it befalls of everything else.
+ * Something happened to the storage. `message` says what, and what to do. All tabs hear of `'deleted'`, `'damaged'` and
+ * `'quota'`, the others of `'upgrade-blocked'`, and only the tab it befalls of everything else.
  */
 export interface StorageNotice {
   type: 'storage'
@@ -46,6 +46,8 @@ export interface StorageNotice {
     | 'upgrade-blocked'
     /** This is the tab that waits: other tabs must be closed or reloaded. */
     | 'blocked'
+    /** Stored records were damaged; what was found, and what came of it. */
+    | 'damaged'
   message: string
 }
 

@@ -20,6 +20,7 @@ import { ClosedError, StorageError } from './errors.js'
 import { type AppendValue, append, appendBlind, isPlain, type Tried } from './plan/append.js'
 import { BlockCache } from './plan/cache.js'
 import { change, type Ref } from './plan/change.js'
+import { DamagedError } from './plan/damage.js'
 import { exchange } from './plan/exchange.js'
 import { gates } from './plan/gates.js'
 import { block, group } from './plan/layout.js'
@@ -27,8 +28,9 @@ import { rootPlan } from './plan/ledger.js'
 import { list } from './plan/list.js'
 import { prune } from './plan/prune.js'
 import * as reading from './plan/read.js'
-import { type Block, LAYOUT, type Store, stores } from './plan/records.js'
+import { type Block, LAYOUT, type Root, stores } from './plan/records.js'
 import { type RecoverOptions, recover, renew } from './plan/recover.js'
+import { describe, foundAny, type Repaired, repair } from './plan/repair/index.js'
 import { randomText } from './random.js'
 import { KeyTakenError, type Plan, type RunOptions, type Storage } from './storage.js'
 import {
@@ -60,6 +62,10 @@ export interface LocalOptions {
 /** How long a tail that was seen is trusted, in ms, by the wall clock and by the one that never goes back. */
 const TRUSTED = 10_000
 const ORIGIN_LENGTH = 8
+/** No generation that a storage has. */
+const NONE = -1
+/** So often one operation has damage mended that it met. Each repair reads everything: a second one finds nothing, mostly. */
+const MENDINGS = 3
 
 interface Seen {
   lane: Lane
@@ -83,8 +89,9 @@ export class LocalBackend implements Backend {
   readonly #seen = new Map<string, Seen>()
   #origin = ''
   readonly #closing = new AbortController()
-  #generation = -1
+  #generation = NONE
   #ready: Promise<void> | undefined
+  #repairing: Promise<Repaired> | undefined
   /** Appends of one page follow each other: two at once would guess the same tail. */
   #appending: Promise<unknown> = Promise.resolve()
 
@@ -110,6 +117,10 @@ export class LocalBackend implements Backend {
   }
 
   async open(): Promise<void> {
+    await this.#mending(() => this.#open())
+  }
+
+  async #open(): Promise<void> {
     this.closed.throwIfAborted()
     await this.#storage.open()
     if (this.#generation === this.#storage.generation) return
@@ -124,8 +135,8 @@ export class LocalBackend implements Backend {
     const generation = this.#storage.generation
     this.#cache.clear()
     this.#seen.clear()
-    const fresh = { layout: this.#layout, origin: randomText(ORIGIN_LENGTH), nextLane: 0 }
-    const root = await this.#storage.run(() => rootPlan(fresh), { stores: ['ledger'], write: true })
+    const plan = () => rootPlan(this.#freshRoot())
+    const root = await this.#storage.run(plan, { stores: ['ledger', 'blocks'], write: true })
     // It is opened by version; this is for what someone has copied, or restored, past that.
     if (root.layout > this.#layout) {
       throw new StorageError('newer-version', 'The database belongs to a newer version of this app: reload the page.')
@@ -135,9 +146,17 @@ export class LocalBackend implements Backend {
     this.#opened(root.origin)
   }
 
-  async #run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
+  #freshRoot(): Root {
+    return { layout: this.#layout, origin: randomText(ORIGIN_LENGTH), nextLane: 0 }
+  }
+
+  #run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
+    return this.#mending(() => this.#try(plan, options))
+  }
+
+  async #try<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
     for (;;) {
-      await this.open()
+      await this.#open()
       try {
         return await this.#storage.run(() => this.#current(plan), options)
       } catch (error) {
@@ -147,14 +166,51 @@ export class LocalBackend implements Backend {
     }
   }
 
+  /** Mends what was found to be damaged, and tries again; not for ever. */
+  async #mending<T>(attempt: () => Promise<T>): Promise<T> {
+    for (let mended = 0; ; mended++) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        if (mended === MENDINGS) {
+          const message = `Stored records are damaged in a way that can't be mended: ${error.message} Delete the database to go on.`
+          throw new StorageError('broken', message, { cause: error })
+        }
+        await this.repair()
+      }
+    }
+  }
+
+  /** Everyone who met the damage waits for the same repair. */
+  repair(): Promise<Repaired> {
+    this.#repairing ??= this.#repair().finally(() => {
+      this.#repairing = undefined
+    })
+    return this.#repairing
+  }
+
+  async #repair(): Promise<Repaired> {
+    this.closed.throwIfAborted()
+    const plan = () => repair({ now: this.#clock.now(), fresh: this.#freshRoot() })
+    const repaired = await this.#storage.run(plan, { stores, write: true })
+    // Blocks, tails and the origin may be others now.
+    this.#generation = NONE
+    if (foundAny(repaired)) {
+      this.channel.post({ type: 'storage', event: 'damaged', message: describe(repaired) })
+      this.channel.post({ type: 'changed', change: 'repair' })
+    }
+    return repaired
+  }
+
   /** The storage may reopen just before it calls: what a plan would take from the caches might be of another database. */
   #current<T>(plan: () => Plan<T>): Plan<T> {
     if (this.#storage.generation !== this.#generation) throw new ReopenedError()
     return plan()
   }
 
-  #write<T>(plan: () => Plan<T>, durability?: 'relaxed' | 'strict', names: readonly Store[] = stores): Promise<T> {
-    return this.#run(plan, { stores: names, write: true, ...(durability ? { durability } : {}) })
+  #write<T>(plan: () => Plan<T>, durability?: 'relaxed' | 'strict'): Promise<T> {
+    return this.#run(plan, { stores, write: true, ...(durability ? { durability } : {}) })
   }
 
   #read<T>(plan: () => Plan<T>): Promise<T> {
@@ -181,12 +237,13 @@ export class LocalBackend implements Backend {
     const blind = isPlain(tasks, options.now, options.batch) ? this.#guess(tasks, options.now, nonce) : undefined
     if (blind) {
       try {
-        await this.#write(() => this.#blindly(blind), options.durability, ['blocks'])
+        const durability = options.durability ? { durability: options.durability } : {}
+        await this.#try(() => this.#blindly(blind), { stores: ['blocks'], write: true, ...durability })
         for (const last of blind.blocks) this.#saw(blind.keys.get(last.lane) ?? '', last.lane, last.to)
         return blind.places.map(({ lane, position }) => formatId(this.#origin, lane, position))
       } catch (error) {
         // Another tab appended since, or this is a repeat of ours that was committed: reading tells.
-        if (!(error instanceof KeyTakenError)) throw error
+        if (!isDamage(error)) throw error
         this.#seen.clear()
         const [first] = blind.blocks
         if (first) tried = { lane: first.lane, from: first.from, places: blind.places }
@@ -312,6 +369,9 @@ export class LocalBackend implements Backend {
     await this.#storage.close()
   }
 }
+
+/** Who has read where a lane ends and finds the place taken has read records that are not true. */
+const isDamage = (error: unknown): error is Error => error instanceof DamagedError || error instanceof KeyTakenError
 
 /** The storage was reopened between the caller's look and the plan's start. */
 class ReopenedError extends Error {

@@ -26,6 +26,7 @@ import { cloneOf } from './cloneable.js'
 import { InvalidOptionError } from './errors.js'
 import { Task } from './handle.js'
 import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
+import type { Repaired } from './plan/repair/index.js'
 import type { Counts, Result, TaskId, TaskView } from './task.js'
 
 export interface TaskQueueOptions {
@@ -182,6 +183,17 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     checkAtLeast0('count', options.count)
     do this.#client.check()
     while (await this.backend.prune({ ...options, now: this.clock.now() }))
+  }
+
+  /**
+   * Checks every stored record, and mends what is damaged: tasks whose input or result is lost have failed then, with the
+   * code `'damaged'`, everything else goes on. Damage that is met by the way is mended without being asked for; this finds
+   * what nobody has met yet. Reads the whole database in one go (about 5 s for 1,000,000 tasks), in which nothing else can
+   * be written. Resolves with what was found.
+   */
+  async repair(): Promise<Repaired> {
+    this.#client.check()
+    return (await this.backend.repair?.()) ?? { damaged: {}, failed: 0, returned: 0 }
   }
 
   /** The batch with this id, also after a reload; undefined if there is none. */

@@ -38,7 +38,7 @@ function make(name = crypto.randomUUID()) {
   const find = (key: Key) =>
     storage.run(
       function* (): Plan<unknown> {
-        const read: Read = { table: 'batch', store: 'marks', key, found: [] }
+        const read: Read = { table: 'raw', store: 'marks', key, keys: [], found: [] }
         yield [read]
         return { writes: [], value: read.found[0] }
       },
@@ -69,7 +69,7 @@ describe('IndexedDB in a browser', () => {
     let runs = 0
     const counting = storage.run(function* (): Plan<number> {
       runs++
-      const read: Read = { table: 'batch', store: 'marks', key: 'n', found: [] }
+      const read: Read = { table: 'raw', store: 'marks', key: 'n', keys: [], found: [] }
       yield [read]
       const found: unknown = read.found[0]
       const count = typeof found === 'number' ? found : 0

@@ -16,7 +16,7 @@ function make(name = crypto.randomUUID(), clock = new ManualClock()) {
   const storage = new IndexedDBStorage({ name, clock, onEvent: ({ event }) => events.push(event) })
   onTestFinished(() => storage.close())
   const seen: number[] = []
-  const read = (): Read => ({ table: 'batch', store: 'marks', key: 'n', found: [] })
+  const read = (): Read => ({ table: 'raw', store: 'marks', key: 'n', keys: [], found: [] })
   /** Adds one to a stored number; resolves with it. */
   const count = () =>
     storage.run(function* (): Plan<number> {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { localChannel } from '../src/channel.js'
 import { LocalBackend } from '../src/local.js'
 import { MemoryStorage } from '../src/memory/storage.js'
+import { sealed } from '../src/plan/ledger.js'
 import { allLedgers, one, put, range, remove } from '../src/plan/records.js'
 import type { Read, Storage } from '../src/storage.js'
 import { start as begin, inputs, upTo } from './backend/bench.js'
@@ -185,7 +186,7 @@ const lose = (storage: Storage, lane: number, last: number) =>
       for (const ledger of l.found)
         if (ledger.lanes.some((s) => s.lane === lane)) {
           ledger.ended.completed -= found.to - found.from
-          writes.push(put('ledger', ledger.queue, ledger))
+          writes.push(put('ledger', ledger.queue, sealed(ledger)))
         }
       return { writes, value: undefined }
     },

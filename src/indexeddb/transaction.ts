@@ -1,7 +1,17 @@
 import type { IDBPDatabase, IDBPTransaction } from 'idb'
 import { fill } from '../found.js'
 import type { Store } from '../plan/records.js'
-import { compareKeys, type Key, KeyTakenError, type Plan, type Read, type RunOptions, type Write } from '../storage.js'
+import {
+  compareKeys,
+  isList,
+  type Key,
+  KeyTakenError,
+  type Plan,
+  type RawRead,
+  type Read,
+  type RunOptions,
+  type Write,
+} from '../storage.js'
 
 export type Schema = { [S in Store]: { key: IDBValidKey; value: unknown } }
 export type Database = IDBPDatabase<Schema>
@@ -85,17 +95,33 @@ async function waves<T, M extends Mode>(
   while (!step.done) {
     const wave = step.value
     // All at once: they cost one round trip together.
-    const records = await Promise.all(wave.map((read) => request(tx, read)))
+    const records = await Promise.all(
+      wave.map((read) => (read.table === 'raw' ? withKeys(tx, read) : request(tx, read))),
+    )
     for (const [index, read] of wave.entries()) fill(read, records[index] ?? [])
     step = steps.next()
   }
   return step.value
 }
 
+/** Hands it its keys too: in a request of its own, as WebKit has no getAllRecords; nothing comes between the two. */
+async function withKeys<M extends Mode>(tx: Transaction<M>, read: RawRead): Promise<unknown[]> {
+  const [records, keys] = await Promise.all([request(tx, read), keysOf(tx, read)])
+  read.keys = keys
+  return records
+}
+
+async function keysOf<M extends Mode>(tx: Transaction<M>, read: RawRead): Promise<Key[]> {
+  const query = queryOf(read)
+  if (query === undefined || read.limit === 0) return []
+  const keys = await tx.objectStore(read.store).getAllKeys(query, read.reverse ? undefined : read.limit)
+  return (read.reverse ? keys.reverse().slice(0, read.limit) : keys).map(ours)
+}
+
 /** Async so that a key that is refused on the spot rejects like everything else. */
 async function request<M extends Mode>(tx: Transaction<M>, read: Read): Promise<unknown[]> {
   const store = tx.objectStore(read.store)
-  const query = read.to === undefined ? valid(read.key) : between(read.key, read.to)
+  const query = queryOf(read)
   // To getAll, a limit of 0 means none.
   if (query === undefined || read.limit === 0) return []
   if (read.to === undefined || (read.limit === 1 && !read.reverse)) {
@@ -105,13 +131,13 @@ async function request<M extends Mode>(tx: Transaction<M>, read: Read): Promise<
   }
   if (!read.reverse) return store.getAll(query, read.limit)
   // One request for each record: to be used with small limits. getAllRecords could do it in one, but WebKit has none.
-  const records: unknown[] = []
+  const found: unknown[] = []
   let cursor = await store.openCursor(query, 'prev')
   while (cursor) {
-    records.push(cursor.value)
-    cursor = records.length === read.limit ? null : await cursor.continue()
+    found.push(cursor.value)
+    cursor = found.length === read.limit ? null : await cursor.continue()
   }
-  return records
+  return found
 }
 
 /** The promise of one write. Throws on the spot if its key or record is not storable. */
@@ -160,7 +186,14 @@ export function abort<M extends Writing>(tx: Transaction<M>): void {
   }
 }
 
-const valid = (key: Key): IDBValidKey => (typeof key === 'object' ? key.map(valid) : key)
+const queryOf = ({ key, to }: Read) => (to === undefined ? valid(key) : between(key, to))
+const valid = (key: Key): IDBValidKey => (isList(key) ? key.map(valid) : key)
+const ours = (key: IDBValidKey): Key =>
+  Array.isArray(key)
+    ? key.map(ours)
+    : ArrayBuffer.isView(key)
+      ? Uint8Array.from(new Uint8Array(key.buffer)).buffer
+      : key
 
 /** undefined if the ends are the wrong way round, which IDBKeyRange would refuse: there is nothing between them. */
 function between(from: Key, to: Key): IDBKeyRange | undefined {

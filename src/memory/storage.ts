@@ -3,6 +3,7 @@ import { fill } from '../found.js'
 import type { Store } from '../plan/records.js'
 import {
   compareKeys,
+  isList,
   type Key,
   KeyTakenError,
   type Plan,
@@ -62,8 +63,11 @@ export class MemoryStorage implements Storage {
     const limit = read.limit ?? Number.POSITIVE_INFINITY
     if (read.reverse) start = Math.max(start, end - limit)
     else end = Math.min(end, start + limit)
-    const found = entries.slice(start, end).map((entry) => structuredClone(entry.record))
-    fill(read, read.reverse ? found.reverse() : found)
+    const slice = entries.slice(start, end)
+    if (read.reverse) slice.reverse()
+    const found = slice.map((entry) => structuredClone(entry.record))
+    if (read.table === 'raw') read.keys = slice.map((entry) => structuredClone(entry.key))
+    fill(read, found)
   }
 
   /** All that can be refused is refused before the first change. */
@@ -142,5 +146,5 @@ function cloned(record: unknown): unknown {
 /** NaN has no order, so IndexedDB refuses it in keys; here it would spoil the order of the others. */
 function check(key: Key): void {
   if (Number.isNaN(key)) throw new Error('NaN cannot be part of a key.')
-  if (typeof key === 'object') key.forEach(check)
+  if (isList(key)) key.forEach(check)
 }

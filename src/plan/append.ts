@@ -4,10 +4,10 @@ import { StorageError } from '../errors.js'
 import type { Plan, Write } from '../storage.js'
 import type { Lane, Position } from '../task.js'
 import { setAside } from './aside.js'
-import { closeBatch, joinBatch, newBatch } from './batch.js'
+import { checkGone, closeBatch, joinBatch, newBatch } from './batch.js'
 import { type Appended, addPart, block, group } from './layout.js'
 import { Draft, type Step } from './ledger.js'
-import { add, type Block, type LaneState, one, type PartMark, put } from './records.js'
+import { add, type Block, type LaneState, one, type PartMark, put, store } from './records.js'
 
 const isHeld = (task: { runAt?: number }, now: number) => (task.runAt ?? 0) > now
 
@@ -31,13 +31,14 @@ function laneFor(draft: Draft, queue: string, priority: number, held: boolean): 
   const found = findLane(draft, queue, priority, held)
   if (found) return found
   if (!draft.root) throw new Error('sitq: a lane was asked for before the root was read')
+  draft.checkLanes(draft.root)
   const state: LaneState = { lane: draft.root.nextLane++, priority, held, head: 0, block: 0, skips: 0, sweep: 0 }
   ledger.lanes.push(state)
   draft.addLedger(ledger)
   draft.setTail(state.lane, 0)
   draft.changed(ledger)
   draft.changedRoot()
-  draft.writes.push(put('lane', state.lane, { lane: state.lane, queue, priority, held }))
+  draft.writes.push(put('lane', state.lane, { lane: state.lane, queue, priority, held, origin: draft.root.origin }))
   return state
 }
 
@@ -76,8 +77,10 @@ export function writeAppend(
       places[member] = { lane: made.lane, position: from + i }
     })
   }
-  for (const mark of parts)
-    draft.writes.push(put('part', [mark.batch, mark.stage, mark.start, mark.lane, mark.from], mark))
+  for (const mark of parts) {
+    const stages = mark.stage === 0 && mark.start === 0 ? draft.batches.get(mark.batch)?.stages : undefined
+    draft.writes.push(store('part', stages ? { ...mark, stages } : mark))
+  }
   return places
 }
 
@@ -121,6 +124,7 @@ export function* append(
   let fresh: Appended[] = tasks.map((task) => ({ ...task }))
   let ignored = 0
   if (chunk) {
+    if (!draft.batches.has(chunk.id)) yield* checkGone([chunk.id])
     const batch = draft.batches.get(chunk.id) ?? newBatch(chunk.id, chunk.queue, now, chunk.stages)
     // Cancelled, or ended by someone: it takes no more, whatever an import still has.
     if (!batch.open) return draft.finish({ places: tasks.map(() => undefined), lanes: [] })

@@ -1,12 +1,23 @@
 /** Batches: what joins them, what has ended of them, when they have ended themselves. */
+import { DamagedError } from './damage.js'
 import type { Appended } from './layout.js'
-import type { Draft } from './ledger.js'
+import type { Draft, Step } from './ledger.js'
 import { paceAdd } from './pace.js'
-import type { BatchMark, Stage } from './records.js'
+import { type BatchMark, LAST, range, type Stage } from './records.js'
 
 export function newBatch(id: string, queue: string, now: number, stages?: Stage[]): BatchMark {
   const counts = { total: 0, completed: 0, failed: 0, cancelled: 0, dropped: 0 }
   return { id, queue, ...counts, open: true, createdAt: now, ...(stages ? { stages } : {}) }
+}
+
+/** A batch that was pruned left nothing behind: one whose parts are here still was damaged. */
+export function* checkGone(ids: readonly string[]): Step<void> {
+  const reads = ids.map((id) => range('part', [id], [id, LAST], { limit: 1 }))
+  if (reads.length === 0) return
+  yield reads
+  for (const part of reads.flatMap((read) => read.found)) {
+    throw new DamagedError('batch', `${JSON.stringify(part.batch)} has parts, and is gone`)
+  }
 }
 
 /** Gives tasks that join a batch their index in its input, and counts them into it. The batch is loaded. */

@@ -1,5 +1,6 @@
 /** Blocks that were read. They are written once and never changed, so they may be remembered between transactions. */
 import type { Interval, Lane, Position } from '../task.js'
+import { DamagedError } from './damage.js'
 import type { Step } from './ledger.js'
 import { BLOCK_TASKS, type Block, blockAt, range } from './records.js'
 
@@ -131,14 +132,11 @@ export class Blocks {
     return []
   }
 
-  /** Cuts a stretch at the ends of blocks. Positions without a block are left out. */
+  /** Cuts a stretch of tasks that have not ended at the ends of their blocks. */
   *split(stretch: Interval): Generator<{ block: Block; from: Position; to: Position }> {
     for (let p = stretch.from; p < stretch.to; ) {
       const block = this.at(stretch.lane, p)
-      if (!block) {
-        p++
-        continue
-      }
+      if (!block) throw new DamagedError('block', `that of task ${stretch.lane}/${p} is gone`)
       const to = Math.min(block.to, stretch.to)
       yield { block, from: p, to }
       p = to

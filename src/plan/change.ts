@@ -149,6 +149,8 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
       retried++
       continue
     }
+    // Without its input it could only fail again.
+    if (block.lost) continue
     const kind = kindAt(outcome, position)
     if (kind === COMPLETED) continue
     if (skip?.gate === null) skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)

@@ -6,6 +6,7 @@ import type { Position } from '../task.js'
 import { dropSkips, setAside, takeAside } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
 import { describe } from './claimed.js'
+import { DamagedError } from './damage.js'
 import { type Draft, encodeParts, overlap, type Part, partsOf, type Step, setHost } from './ledger.js'
 import {
   type AsideMark,
@@ -131,6 +132,8 @@ export class Claim {
       next = Math.min(next, mark.order)
       left ||= mark.order <= this.#x.now
     }
+    const known = this.#known(ledger, priority)
+    let [read, all] = [0, true]
     let from: Key = [ledger.queue, priority]
     for (;;) {
       const limit = Math.min(this.#remaining, MARKS) + 1
@@ -138,12 +141,14 @@ export class Claim {
       yield [marks]
       yield* this.#blocks.need(marks.found.filter((mark) => mark.order <= this.#x.now))
       for (const mark of marks.found) {
+        read += mark.to - mark.from
         if (mark.order <= this.#x.now && this.#takeDue(ledger, mark)) continue
         next = Math.min(next, mark.order)
         left ||= mark.order <= this.#x.now && !this.#waits(mark)
       }
       const last = marks.found.at(-1)
-      if (!last || marks.found.length < limit || last.order > this.#x.now) break
+      all = marks.found.length < limit
+      if (!last || all || last.order > this.#x.now) break
       if (this.#full) {
         // Not later than what was not read.
         next = Math.min(next, last.order)
@@ -152,12 +157,23 @@ export class Claim {
       }
       from = [ledger.queue, priority, last.order, last.lane, last.to]
     }
+    // Nobody would ever look for one that is gone.
+    if (all && read !== known) {
+      throw new DamagedError('gate', `${known} tasks should wait at priority ${priority}, not ${read}`)
+    }
     const waiting = ledger.aside[String(priority)]
     if (!waiting) return
     waiting.nextAt = next
     this.#draft.changed(ledger)
     if (next > this.#x.now) this.#wake(next)
     else if (left) this.#leftOver()
+  }
+
+  /** How many tasks wait at a priority, as the ledger says, but for what this exchange has put there. */
+  #known(ledger: Ledger, priority: number): number {
+    const { ready = 0, waiting = 0 } = ledger.aside[String(priority)] ?? {}
+    const own = this.#draft.asides.filter((mark) => mark.queue === ledger.queue && mark.gate === priority)
+    return own.reduce((sum, { from, to }) => sum - (to - from), ready + waiting)
   }
 
   /** There is more. What must wait for this host's own tasks to end is not: asking again at once would not help. */
@@ -220,8 +236,8 @@ export class Claim {
       if (!block) {
         const read = yield* this.#read(state, p)
         if (read.length === 0) break
-        // Positions of a lane are dense; should a block be gone all the same, those after it must not wait for it.
-        p = Math.max(p, read[0]?.from ?? p)
+        // Positions of a lane are dense.
+        if (!this.#blocks.at(state.lane, p)) throw new DamagedError('block', `that of task ${state.lane}/${p} is gone`)
         continue
       }
       const to = Math.min(block.to, p + this.#remaining, skip?.from ?? Number.POSITIVE_INFINITY)
@@ -240,6 +256,11 @@ export class Claim {
   *#skips(state: LaneState, p: Position): Step<AsideMark[]> {
     const marks = range('aside', [state.lane, p], [state.lane, LAST], { limit: SKIPS })
     yield [marks]
+    const ahead = marks.found.reduce((sum, { from, to }) => sum + to - Math.max(from, p), 0)
+    // If all were read they come to what the ledger says: without one of them, what has ended would run again.
+    if (marks.found.length < SKIPS && ahead !== state.skips) {
+      throw new DamagedError('aside', `${state.skips} tasks should be skipped in lane ${state.lane}, not ${ahead}`)
+    }
     return marks.found
   }
 
@@ -285,6 +306,7 @@ export class Claim {
 
   /** Claims, or parks, a stretch that has left the place where it waited. */
   #take(ledger: Ledger, block: Block, from: Position, to: Position, was: Waited): void {
+    if (block.lost) throw new DamagedError('block', `that of task ${block.lane}/${from} has lost its inputs`)
     const { attempt, crashes, error } = was
     let start = from
     while (start < to) {

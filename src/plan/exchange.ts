@@ -4,6 +4,7 @@ import type { Plan } from '../storage.js'
 import type { HostId } from '../task.js'
 import { prepareAppend, writeAppend } from './append.js'
 import { giveBack } from './aside.js'
+import { checkGone } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { Claim, inOrder } from './claim.js'
 import { describe } from './claimed.js'
@@ -31,6 +32,7 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
 
   yield* blocks.need(x.settle.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
   yield* draft.load({ batches: batchesOf(x.settle, blocks) })
+  yield* checkGone(lostBatches(draft, blocks, x))
   const { dropped, followUps } = applySettlements(draft, blocks, x)
   if (followUps.length > 0) {
     yield* prepareAppend(draft, followUps, x.now)
@@ -50,6 +52,12 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
     more: claim.more || followUps.length > 0,
     ...(claim.wakeAt === Number.POSITIVE_INFINITY ? {} : { wakeAt: claim.wakeAt }),
   })
+}
+
+/** Of the tasks that end: a pipeline's would end with it, and nothing would follow. */
+function lostBatches(draft: Draft, blocks: Blocks, { settle }: Exchange): string[] {
+  const ids = settle.flatMap(({ lane, position }) => blocks.at(lane, position)?.batch ?? [])
+  return [...new Set(ids)].filter((id) => !draft.batches.has(id))
 }
 
 /** The first wave: the ledgers, the batches that are known to change, and the blocks the claim will probably want. */
@@ -83,6 +91,7 @@ function* enter(draft: Draft, x: Exchange): Step<void> {
   if (x.seq > 1) return
   if (draft.ledgers.size === 0) {
     yield* draft.load({ root: true })
+    if (draft.root) draft.checkLanes(draft.root)
     draft.ledger('default')
   }
   for (const ledger of draft.ledgers.values()) {

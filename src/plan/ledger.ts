@@ -1,12 +1,15 @@
 /** What a transaction has read and is going to write, and the counts that must balance in it. */
 import type { Plan, Read, Write } from '../storage.js'
 import type { HostId, Interval, Lane, Position } from '../task.js'
+import { checksum } from './checksum.js'
+import { DamagedError } from './damage.js'
 import {
   type AsideCount,
   type AsideMark,
   allLedgers,
   type BatchMark,
   type HostEntry,
+  LAST,
   type LaneState,
   type Ledger,
   lastBlock,
@@ -15,6 +18,7 @@ import {
   put,
   ROOT,
   type Root,
+  range,
 } from './records.js'
 
 /** Part of a plan: reads in waves and returns a value. */
@@ -107,6 +111,12 @@ export class Draft {
     this.#tails.set(lane, tail)
   }
 
+  /** Lanes are allotted once and kept for ever: one that no ledger has is out of everyone's sight. */
+  checkLanes({ nextLane }: Root): void {
+    if (this.#places.size !== nextLane)
+      throw new DamagedError('ledger', `${nextLane} lanes should be known, not ${this.#places.size}`)
+  }
+
   changed(ledger: Ledger): void {
     this.#changedLedgers.add(ledger)
   }
@@ -131,18 +141,29 @@ export class Draft {
   finish<T>(value: T): { writes: readonly Write[]; value: T } {
     const records: Write[] = []
     if (this.#rootChanged && this.root) records.push(put('root', ROOT, this.root))
-    for (const ledger of this.#changedLedgers) records.push(put('ledger', ledger.queue, ledger))
+    for (const ledger of this.#changedLedgers) records.push(put('ledger', ledger.queue, sealed(ledger)))
     for (const batch of this.#changedBatches) records.push(put('batch', batch.id, batch))
     return { writes: [...this.writes, ...records], value }
   }
 }
 
-/** The plan that makes the database's root, or finds it. */
+/** With its checksum: to be written. */
+export const sealed = (ledger: Ledger): Ledger => Object.assign(ledger, { check: checksum(ledger) })
+
+/** The plan that makes the database's root, or finds it; the ledgers must have every lane that it has allotted. */
 export function* rootPlan(fresh: Root): Plan<Root> {
-  const root = one('root', ROOT)
-  yield [root]
-  const found = root.found[0]
-  return found ? { writes: [], value: found } : { writes: [put('root', ROOT, fresh)], value: fresh }
+  const draft = new Draft()
+  yield* draft.load({ ledgers: true, root: true })
+  const { root } = draft
+  if (root) {
+    draft.checkLanes(root)
+    return { writes: [], value: root }
+  }
+  const block = range('block', [0], [Number.POSITIVE_INFINITY, LAST], { limit: 1 })
+  yield [block]
+  if (draft.ledgers.size > 0 || block.found.length > 0)
+    throw new DamagedError('root', 'there are tasks, and it is gone')
+  return { writes: [put('root', ROOT, fresh)], value: fresh }
 }
 
 function decodeParts(flat: Float64Array): Part[] {

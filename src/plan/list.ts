@@ -3,6 +3,7 @@ import type { Cursor, Page, Reads } from '../backend.js'
 import type { Plan } from '../storage.js'
 import type { Interval, Position, TaskState, TaskView } from '../task.js'
 import { type BlockCache, Blocks } from './cache.js'
+import { DamagedError } from './damage.js'
 import { Draft, type Part, type Place, partsOf, type Step, without } from './ledger.js'
 import { kindAt } from './outcome.js'
 import { type ReadContext, view } from './read.js'
@@ -120,7 +121,7 @@ function sourcesIn(ledger: Ledger, draft: Draft, state: TaskState): Source[] {
       // Times are at least 1: order 0 means available.
       return priorities.map((p) => gateSource(ledger.queue, [p, 1], [p, LAST]))
     case 'blocked':
-      return [gateSource(ledger.queue, [''], [LAST])]
+      return [gateSource(ledger.queue, [''], [LAST], ledger.aside.blocked?.waiting ?? 0)]
     case 'available':
       return priorities.flatMap((p) => [gateSource(ledger.queue, [p], [p, 0, LAST]), ...lineSources(ledger, draft, p)])
   }
@@ -185,6 +186,8 @@ function gateSource(
   queue: string,
   first: readonly (string | number)[],
   last: readonly (string | number | typeof LAST)[],
+  /** How many there must be: hosts look here for what they parked, and nowhere else. */
+  count?: number,
 ): Source {
   return {
     *read(from, limit) {
@@ -194,6 +197,10 @@ function gateSource(
       yield [found]
       const next = found.found[limit]
       const marks = found.found.slice(0, limit)
+      const size = marks.reduce((sum, { from: begin, to }) => sum + to - begin, 0)
+      if (count !== undefined && from === undefined && !next && size !== count) {
+        throw new DamagedError('gate', `${count} tasks should wait at gates of ${JSON.stringify(queue)}, not ${size}`)
+      }
       return {
         found: marks.map((aside) => ({ lane: aside.lane, from: aside.from, to: aside.to, aside })),
         ...(next ? { next: JSON.stringify([next.gate, next.order, next.lane, next.to - 1]) } : {}),

@@ -90,16 +90,21 @@ export function removeOutcome(draft: Draft, outcome: Outcome): void {
 
 const deadKey = (dead: DeadMark) => [dead.queue, dead.at, dead.lane, dead.to - 1]
 
-/** The failed stretches of an outcome: each is marked, so that failed tasks are listed without reading the others. */
 function deadRuns(draft: Draft, outcome: Outcome): DeadMark[] {
   const queue = draft.place(outcome.lane)?.ledger.queue
-  if (queue === undefined) return []
+  return queue === undefined ? [] : failedRuns(outcome, queue)
+}
+
+/** The failed stretches of an outcome: each is marked, so that failed tasks are listed without reading the others. */
+export function failedRuns(outcome: Outcome, queue: string): DeadMark[] {
+  const { lane, from, to, at, kinds } = outcome
+  if (typeof kinds === 'number') return kinds === FAILED ? [{ queue, at, lane, from, to }] : []
   const runs: DeadMark[] = []
-  for (let p = outcome.from; p < outcome.to; p++) {
+  for (let p = from; p < to; p++) {
     if (kindAt(outcome, p) !== FAILED) continue
     const last = runs.at(-1)
     if (last && last.to === p) last.to++
-    else runs.push({ queue, at: outcome.at, lane: outcome.lane, from: p, to: p + 1 })
+    else runs.push({ queue, at, lane, from: p, to: p + 1 })
   }
   return runs
 }
@@ -170,9 +175,17 @@ export function resultAt(outcome: Outcome, p: Position, id: TaskId, block?: Bloc
   const kind = kindAt(outcome, p)
   const value = outcome.values?.[i]
   if (kind === COMPLETED) return { ...ended, status: 'completed', value }
-  if (kind === FAILED) return { ...ended, status: 'failed', error: asError(value) }
+  if (kind === FAILED) return { ...ended, status: 'failed', error: outcome.values ? asError(value) : damaged(outcome) }
   return { ...ended, status: 'cancelled', ...(outcome.reason === undefined ? {} : { reason: outcome.reason }) }
 }
+
+/** Only repairs record failures without values. */
+const damaged = ({ reason = 'What was stored of it was damaged.' }: Outcome): ErrorRecord => ({
+  name: 'DamagedError',
+  code: 'damaged',
+  message: reason,
+  retryable: false,
+})
 
 /** A stored value of a failed task, which corruption might have turned into something else. */
 function asError(value: unknown): ErrorRecord {

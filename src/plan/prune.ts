@@ -2,8 +2,8 @@
 import type { Retention } from '../backend.js'
 import type { Plan } from '../storage.js'
 import type { Position } from '../task.js'
-import { setAside } from './aside.js'
 import { batchOf } from './batch.js'
+import { DamagedError } from './damage.js'
 import { Draft, overlap, type Place, partsOf, type Step, without } from './ledger.js'
 import { kindAt, putOutcome, removeOutcome, sliceOutcome } from './outcome.js'
 import { type BatchMark, type Block, CANCELLED, COMPLETED, LAST, type Outcome, range, remove } from './records.js'
@@ -91,7 +91,7 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
     const covering = ahead.filter((outcome) => overlap(outcome, block))
     const bare = without(block, covering)
     const batch = batchOf({ batches: o.kept }, block)
-    if (bare.length > 0) yield* restore(draft, place, block, bare)
+    if (bare.length > 0) yield* checkPlaces(place, block, bare)
     // The last block stays: it tells where the lane ends.
     else if (block === end) break
     // A batch that has not ended may wait for a position that is nowhere: all of it is looked at.
@@ -150,12 +150,8 @@ function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonl
   return beyond
 }
 
-/**
- * Positions below the head that no outcome covers are leased or aside; if one is neither, something went wrong (a
- * platform lost a write): it is given back, so that it is run rather than lost.
- */
-function* restore(
-  draft: Draft,
+/** Positions below the head that no outcome covers are leased or aside; if one is neither, something went wrong. */
+function* checkPlaces(
   { ledger, state }: Place,
   block: Block,
   bare: readonly { from: Position; to: Position }[],
@@ -166,12 +162,7 @@ function* restore(
   const leased = Object.keys(ledger.hosts).flatMap((host) => partsOf(ledger, host))
   const held = leased.filter(({ lane }) => lane === block.lane)
   const known = [...held, ...inside.found, ...beyond.found].sort((x, y) => x.from - y.from)
-  for (const gap of bare) {
-    for (const lost of without(gap, known)) {
-      const to = Math.min(lost.to, state.head)
-      if (lost.from >= to) continue
-      const at = { queue: ledger.queue, lane: block.lane, from: lost.from, to }
-      setAside(draft, { ...at, gate: state.priority, order: 0, attempt: 1, crashes: 0 })
-    }
+  for (const lost of bare.flatMap((gap) => without(gap, known))) {
+    if (lost.from < state.head) throw new DamagedError('outcome', `task ${block.lane}/${lost.from} is nowhere`)
   }
 }

@@ -2,8 +2,10 @@
 import type { BatchView, Cursor, Page, Reads } from '../backend.js'
 import type { Plan } from '../storage.js'
 import { type Counts, formatId, type Interval, type Lane, type Position, type Result, type TaskView } from '../task.js'
+import { checkGone } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import type { Ref } from './change.js'
+import { DamagedError } from './damage.js'
 import { Draft, heldCount, type Place, partsOf, type Step } from './ledger.js'
 import { resultAt } from './outcome.js'
 import {
@@ -173,6 +175,7 @@ export function* batch(id: string): Plan<BatchView | undefined> {
   const found = one('batch', id)
   yield [found]
   const mark = found.found[0]
+  if (!mark) yield* checkGone([id])
   return { writes: [], value: mark && batchView(mark) }
 }
 
@@ -204,8 +207,14 @@ export function* parts(query: Reads['parts']['query'], cursor?: Cursor): Plan<Pa
   const { batch: id, stage, start = 0, limit } = query
   const from = cursor === undefined ? [id, stage, start] : [id, stage, ...numbers(cursor)]
   const found = range('part', from, [id, stage, LAST], { limit: limit + 1 })
-  yield [found]
+  const whole = stage === 0 && start === 0 && cursor === undefined
+  const mark = one('batch', id)
+  yield whole ? [found, mark] : [found]
   const next = found.found[limit]
+  const total = mark.found[0]?.total ?? 0
+  const size = found.found.reduce((sum, part) => sum + part.to - part.from, 0)
+  // Whoever collects the batch would wait for ever for what no part tells of.
+  if (whole && !next && size < total) throw new DamagedError('part', `${total} inputs should have a place, not ${size}`)
   const cut = found.found.slice(0, limit)
   return { writes: [], value: { items: cut, ...(next ? { next: [next.start, next.lane, next.from].join() } : {}) } }
 }

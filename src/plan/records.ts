@@ -1,5 +1,5 @@
 /** What is stored: the records of the four stores and their keys. The meaning of each is told once, here. */
-import type { Key, ReadOf, Write } from '../storage.js'
+import { isList, type Key, type RawRead, type ReadOf, type Write } from '../storage.js'
 import type { ErrorRecord, HostId, Interval, Lane, Position, TaskSettings } from '../task.js'
 
 export const stores = ['blocks', 'outcomes', 'ledger', 'marks'] as const
@@ -33,6 +33,8 @@ export interface Block extends Interval {
   /** Settings of all, and of single tasks by their index in the block. */
   settings?: TaskSettings
   own?: Record<number, TaskSettings>
+  /** Stands for blocks that were damaged: it has no inputs, is as long as it must be, and its tasks can't be claimed. */
+  lost?: true
 }
 
 export const COMPLETED = 0
@@ -45,7 +47,7 @@ export interface Outcome extends Interval {
   at: number
   /** COMPLETED, FAILED or CANCELLED, for all or one each. */
   kinds: number | Uint8Array
-  /** Outputs and error records; absent if all were cancelled. */
+  /** Outputs and error records; absent if all were cancelled, or have failed because a record was damaged. */
   values?: unknown[]
   /** Start and end of each, in ms after `at` (negative). NaN: never started. */
   times?: Float32Array
@@ -106,6 +108,8 @@ export interface Ledger {
   aside: Record<string, AsideCount>
   /** Claims nothing until then; Infinity: until resumed. */
   pausedUntil?: number
+  /** Checksum, see plan/shapes.ts: everything else depends on this record. */
+  check?: number
 }
 
 /** About the database. Key `''` in the ledger store. */
@@ -173,6 +177,8 @@ export interface PartMark extends Interval {
   start: number
   /** Index of each, where they are not start, start + 1, … */
   indexes?: number[]
+  /** On a pipeline's first part: its stages as they were, counts at zero, should the batch's own mark be lost. */
+  stages?: Stage[]
 }
 
 /** Failed positions, newest last. Key `['dead', queue, at, lane, to - 1]`. */
@@ -187,6 +193,8 @@ export interface LaneMark {
   queue: string
   priority: number
   held: boolean
+  /** The root's, should that be lost: the ids that were given out must stay valid. */
+  origin?: string
 }
 
 interface Tables {
@@ -225,7 +233,26 @@ export const ROOT = ''
 const FIRST_QUEUE = '\u0000'
 
 const full = (table: Table, key: Key): Key =>
-  storeOf[table] === 'marks' ? [table, ...(typeof key === 'object' ? key : [key])] : key
+  storeOf[table] === 'marks' ? [table, ...(isList(key) ? key : [key])] : key
+
+const keys: { [T in Table]: (record: TableRecord<T>) => Key } = {
+  block: ({ lane, from }) => [lane, from],
+  outcome: ({ lane, to }) => [lane, to - 1],
+  ledger: ({ queue }) => queue,
+  root: () => ROOT,
+  aside: ({ lane, to }) => [lane, to - 1],
+  gate: ({ queue, gate, order, lane, to }) => [queue, gate ?? '', order, lane, to - 1],
+  batch: ({ id }) => id,
+  part: ({ batch, stage, start, lane, from }) => [batch, stage, start, lane, from],
+  dead: ({ queue, at, lane, to }) => [queue, at, lane, to - 1],
+  lane: ({ lane }) => lane,
+}
+
+/** The key a record must have, as the storage knows it. */
+export const keyOf = <T extends Table>(table: T, record: TableRecord<T>): Key => full(table, keys[table](record))
+
+export const isTable = (kind: unknown): kind is Table => typeof kind === 'string' && Object.hasOwn(storeOf, kind)
+export const storeFor = (table: Table): Store => storeOf[table]
 
 /** The record under a key. */
 export function one<T extends Table>(table: T, key: Key): ReadOf<T> {
@@ -241,6 +268,17 @@ export function range<T extends Table>(
 ): ReadOf<T> {
   return { table, store: storeOf[table], key: full(table, from), to: full(table, to), ...options, found: [] }
 }
+
+/** Whatever lies between two keys, both included. */
+export const rawRange = (store: Store, key: Key, to: Key, limit: number): RawRead => ({
+  table: 'raw',
+  store,
+  key,
+  to,
+  limit,
+  keys: [],
+  found: [],
+})
 
 export const allLedgers = () => range('ledger', FIRST_QUEUE, LAST)
 /** The first record that ends after a position: the one that covers it, if `from` is not beyond. */
@@ -271,5 +309,13 @@ export const remove = (table: Table, key: Key, to?: Key): Write => ({
 
 export const nameAt = (record: { name?: string | string[] }, index: number): string =>
   (typeof record.name === 'object' ? record.name[index] : record.name) ?? ''
+
+/** Stores a record under its own key. */
+export const store = <T extends Table>(table: T, record: TableRecord<T>): Write => ({
+  kind: 'put',
+  store: storeOf[table],
+  key: keyOf(table, record),
+  record,
+})
 
 export const settingsAt = (block: Block, i: number): TaskSettings => block.own?.[i] ?? block.settings ?? {}

@@ -14,7 +14,8 @@ export type RecoverOptions = Parameters<Backend['recover']>[0]
 export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number> {
   const draft = new Draft()
   const blocks = new Blocks(cache)
-  yield* draft.load({ ledgers: true })
+  yield* draft.load({ ledgers: true, root: true })
+  if (draft.root) draft.checkLanes(draft.root)
   const dead = deadHosts([...draft.ledgers.values()], o)
   const poisoned: Part[] = []
   let recovered = 0

@@ -4,6 +4,7 @@ import type { HostId, Lane, Position } from '../task.js'
 import { setAllAside } from './aside.js'
 import { batchOf, closeBatch, countBatch, joinBatch, newBatch } from './batch.js'
 import type { Blocks } from './cache.js'
+import { DamagedError } from './damage.js'
 import { continueFlow, flowIndex } from './flow.js'
 import type { Appended } from './layout.js'
 import { type Draft, encodeParts, hostEntry, type Part, partsOf, without } from './ledger.js'
@@ -52,8 +53,7 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
       flush()
       of = blocks.at(lane, position)
     }
-    // Without its block (corruption) nothing but the outcome is lost: the position stays ended nowhere, and the sweep returns it.
-    if (!of) continue
+    if (!of) throw new DamagedError('block', `that of task ${lane}/${position}, which runs, is gone`)
     run.push(endingOf(one))
     followUps.push(...consequences(draft, of, one, x.now))
   }

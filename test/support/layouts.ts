@@ -1,6 +1,6 @@
 import { currentLayout, type Layout, type Migration, type MigrationStep } from '../../src/plan/migrations.js'
 import { allLedgers, LAST, put, range } from '../../src/plan/records.js'
-import type { Key, Write } from '../../src/storage.js'
+import { isList, type Key, type Write } from '../../src/storage.js'
 
 // What newer versions of the app may look like. Today's code works on what they leave behind, so that tests can go on there.
 
@@ -14,7 +14,7 @@ const ledgers: MigrationStep = function* () {
 
 /** Adds a field to every batch, two at a time. */
 const batches: MigrationStep = function* (from: Key = ['batch']) {
-  const some = range('batch', typeof from === 'object' ? from.slice(1) : from, [LAST], { limit: 2 })
+  const some = range('batch', isList(from) ? from.slice(1) : from, [LAST], { limit: 2 })
   yield [some]
   const writes = some.found.map((batch) => put('batch', batch.id, { ...batch, ...{ since: 2 } }))
   const last = some.found.at(-1)

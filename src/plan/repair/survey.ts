@@ -1,0 +1,299 @@
+/** Reads a whole database, whatever is in it, a page at a time: what can be read, by kind, and what cannot. */
+import { compareKeys, isList, type Key } from '../../storage.js'
+import type { Lane, Position } from '../../task.js'
+import type { Step } from '../ledger.js'
+import { kindAt } from '../outcome.js'
+import {
+  type AsideMark,
+  type BatchMark,
+  type Block,
+  type DeadMark,
+  isTable,
+  keyOf,
+  type LaneMark,
+  type Ledger,
+  type Outcome,
+  type PartMark,
+  ROOT,
+  type Root,
+  rawRange,
+  type Store,
+  type Table,
+} from '../records.js'
+import { fits, isCount, isOrigin } from '../shapes.js'
+import type { Stretch } from './stretches.js'
+import type { Tally } from './tally.js'
+
+/** Beyond the last block a lane may have lost so many positions; whatever claims to lie further out is junk. */
+export const BEYOND = 1 << 20
+/** Tasks in a page, about, and records. */
+const PAGE_TASKS = 8192
+const PAGE = { least: 32, most: 512 }
+const END: Key = [[]]
+
+/** Neighbouring blocks of one batch and stage (or of none). */
+export interface Run extends Stretch {
+  at: number
+  batch?: string
+  stage?: number
+  start?: number
+  indexes?: number[]
+}
+
+/** What the blocks of a lane come to. */
+export interface Log {
+  runs: Run[]
+  starts: Position[]
+  /** Where unreadable blocks began. */
+  broken: Position[]
+  /** Blocks without inputs, of an earlier repair. */
+  lost: Stretch[]
+}
+
+/** An outcome that can't be read: it ended before `to`, and began at `from` if that is known. */
+export interface BrokenOutcome {
+  to: Position
+  from?: Position
+}
+
+export interface Survey {
+  root: Root | undefined
+  /** A root that can't be read. */
+  brokenRoot: { record: unknown } | undefined
+  ledgers: Map<string, Ledger>
+  brokenLedgers: Map<string, unknown>
+  laneMarks: Map<Lane, LaneMark>
+  /** What marks of lanes say, readable or not. */
+  origins: string[]
+  asides: Map<Lane, AsideMark[]>
+  gates: AsideMark[]
+  batches: Map<string, BatchMark>
+  brokenBatches: Map<string, unknown>
+  parts: PartMark[]
+  dead: DeadMark[]
+  logs: Map<Lane, Log>
+  /** To be removed: unreadable, or in the wrong place. */
+  removals: { store: Store; key: Key }[]
+}
+
+export const emptySurvey = (): Survey => ({
+  root: undefined,
+  brokenRoot: undefined,
+  ledgers: new Map(),
+  brokenLedgers: new Map(),
+  laneMarks: new Map(),
+  origins: [],
+  asides: new Map(),
+  gates: [],
+  batches: new Map(),
+  brokenBatches: new Map(),
+  parts: [],
+  dead: [],
+  logs: new Map(),
+  removals: [],
+})
+
+const belongs = <T extends Table>(table: T, key: Key, record: Parameters<typeof keyOf<T>>[1]): boolean =>
+  compareKeys(keyOf(table, record), key) === 0
+
+/** Hands over every record of a store with its key, in their order. `tasks`: how many are in a record, to size the pages. */
+export function* scan(store: Store, each: (key: Key, record: unknown) => number): Step<void> {
+  let from: Key = Number.NEGATIVE_INFINITY
+  let last: Key | undefined
+  let limit = PAGE.least
+  for (;;) {
+    const page = rawRange(store, from, END, limit)
+    yield [page]
+    let tasks = 0
+    for (const [i, key] of page.keys.entries()) {
+      if (last !== undefined && compareKeys(last, key) === 0) continue
+      tasks += each(key, page.found[i])
+    }
+    if (page.keys.length < limit) return
+    last = from = page.keys.at(-1) ?? END
+    limit = Math.round(Math.min(PAGE.most, Math.max(PAGE.least, (PAGE_TASKS * page.keys.length) / Math.max(tasks, 1))))
+  }
+}
+
+export function* surveyLedgers(survey: Survey, tally: Tally): Step<void> {
+  yield* scan('ledger', (key, record) => {
+    if (key === ROOT) {
+      if (fits('root', record)) survey.root = record
+      else survey.brokenRoot = { record }
+    } else if (typeof key === 'string' && fits('ledger', record) && record.queue === key) {
+      survey.ledgers.set(key, record)
+    } else {
+      tally.note('ledger')
+      survey.removals.push({ store: 'ledger', key })
+      if (typeof key === 'string') survey.brokenLedgers.set(key, record)
+    }
+    return 1
+  })
+}
+
+export function* surveyMarks(survey: Survey, tally: Tally): Step<void> {
+  yield* scan('marks', (key, record) => {
+    const kind = isList(key) ? key[0] : undefined
+    // Marks of kinds unknown here may be a newer version's.
+    if (!isTable(kind)) return 1
+    if (kind === 'lane') survey.origins.push(...originIn(record))
+    if (take(survey, kind, key, record)) return 1
+    tally.note(kind)
+    survey.removals.push({ store: 'marks', key })
+    const id = isList(key) ? key[1] : undefined
+    if (kind === 'batch' && typeof id === 'string') survey.brokenBatches.set(id, record)
+    return 1
+  })
+}
+
+export function originIn(record: unknown): string[] {
+  const origin = typeof record === 'object' && record !== null && 'origin' in record ? record.origin : undefined
+  return isOrigin(origin) ? [origin] : []
+}
+
+/** False: it can't be read, or belongs elsewhere. */
+function take(survey: Survey, kind: Table, key: Key, record: unknown): boolean {
+  if (kind === 'aside' && fits(kind, record) && belongs(kind, key, record)) {
+    const marks = survey.asides.get(record.lane) ?? []
+    survey.asides.set(record.lane, marks)
+    marks.push(record)
+  } else if (kind === 'gate' && fits(kind, record) && belongs(kind, key, record)) survey.gates.push(record)
+  else if (kind === 'batch' && fits(kind, record) && belongs(kind, key, record)) survey.batches.set(record.id, record)
+  else if (kind === 'part' && fits(kind, record) && belongs(kind, key, record)) survey.parts.push(record)
+  else if (kind === 'dead' && fits(kind, record) && belongs(kind, key, record)) survey.dead.push(record)
+  else if (kind === 'lane' && fits(kind, record) && belongs(kind, key, record))
+    survey.laneMarks.set(record.lane, record)
+  else return false
+  return true
+}
+
+export const logOf = (survey: Survey, lane: Lane): Log => {
+  const log = survey.logs.get(lane) ?? { runs: [], starts: [], broken: [], lost: [] }
+  survey.logs.set(lane, log)
+  return log
+}
+
+export function* surveyBlocks(survey: Survey, tally: Tally): Step<void> {
+  yield* scan('blocks', (key, record) => {
+    const [lane, from] = placeOf(key)
+    const log = lane === undefined ? undefined : logOf(survey, lane)
+    const end = log?.runs.at(-1)?.to ?? 0
+    if (log && fits('block', record) && belongs('block', key, record) && record.from >= end) {
+      addBlock(log, record)
+      return record.lost ? 1 : record.to - record.from
+    }
+    tally.note('block')
+    survey.removals.push({ store: 'blocks', key })
+    if (log && from !== undefined && from >= end) log.broken.push(from)
+    return 1
+  })
+}
+
+/** Lane and position of a key of blocks or outcomes, as far as it is one. */
+function placeOf(key: Key): [lane: Lane | undefined, position: Position | undefined] {
+  if (!isList(key) || key.length !== 2) return [undefined, undefined]
+  const [lane, position] = key
+  return isCount(lane) && isCount(position) ? [lane, position] : [undefined, undefined]
+}
+
+function addBlock(log: Log, block: Block): void {
+  const { from, to, at, batch, stage, start, indexes, lost } = block
+  log.starts.push(from)
+  if (lost) log.lost.push({ from, to })
+  const last = log.runs.at(-1)
+  const follows = last?.to === from && last.batch === batch && last.stage === stage
+  const inOrder =
+    stage === undefined || (!indexes && !last?.indexes && (last?.start ?? 0) + from - (last?.from ?? 0) === start)
+  // Of a plain batch, appends are told apart: they may be stretches of its input that are far from each other.
+  if (last && follows && inOrder && (batch === undefined || last.at === at)) {
+    last.to = to
+    return
+  }
+  const run: Run = { from, to, at }
+  if (batch !== undefined) run.batch = batch
+  if (stage !== undefined) run.stage = stage
+  if (start !== undefined) run.start = start
+  if (indexes) run.indexes = indexes
+  log.runs.push(run)
+}
+
+/** Hands over the outcomes of every lane in the order of their ends; `mended`: without what could not be read of them. */
+export function* surveyOutcomes(
+  survey: Survey,
+  { tally, now }: { tally: Tally; now: number },
+  on: { outcome(outcome: Outcome, mended: boolean): void; broken(lane: Lane, outcome: BrokenOutcome): void },
+): Step<void> {
+  const ends = new Map<Lane, Position>()
+  yield* scan('outcomes', (key, record) => {
+    const [lane, last] = placeOf(key)
+    if (lane === undefined || last === undefined) {
+      tally.note('outcome')
+      survey.removals.push({ store: 'outcomes', key })
+      return 1
+    }
+    const end = ends.get(lane) ?? 0
+    const outcome = fits('outcome', record) && belongs('outcome', key, record) ? record : salvaged(key, record, now)
+    if (outcome !== record) tally.note('outcome')
+    if (!outcome) {
+      survey.removals.push({ store: 'outcomes', key })
+      on.broken(lane, { to: last + 1, ...begin(record, end, last) })
+      return 1
+    }
+    if (outcome.to > (survey.logs.get(lane)?.runs.at(-1)?.to ?? 0) + BEYOND) {
+      tally.note('outcome')
+      survey.removals.push({ store: 'outcomes', key })
+      return 1
+    }
+    ends.set(lane, last + 1)
+    on.outcome(outcome, outcome !== record)
+    return outcome.values?.length ?? 1
+  })
+}
+
+/** Where an unreadable outcome says it began, if it can have, and if it is not another one that lies here. */
+function begin(record: unknown, end: Position, last: Position): { from?: Position } {
+  if (typeof record !== 'object' || record === null || !('from' in record && 'to' in record)) return {}
+  const { from, to } = record
+  return isCount(from) && from >= end && from <= last && to === last + 1 ? { from } : {}
+}
+
+/** What an outcome is worth without what is unreadable in it; undefined if not even its ends can be told. */
+function salvaged(key: Key, record: unknown, now: number): Outcome | undefined {
+  if (typeof record !== 'object' || record === null) return undefined
+  const kept: Record<string, unknown> = {}
+  const known = [
+    'lane',
+    'from',
+    'to',
+    'kinds',
+    'values',
+    'at',
+    'times',
+    'attempts',
+    'reason',
+    'name',
+    'enqueuedAt',
+    'batch',
+  ]
+  const fields = new Map(Object.entries(record))
+  for (const field of known) {
+    const value = fields.get(field)
+    if (value === undefined) continue
+    kept[field] = value
+    // The first four are what it is about; of the others, those stay that fit.
+    if (known.indexOf(field) > 4 && !fits('outcome', { at: now, ...kept })) delete kept[field]
+  }
+  const outcome: unknown = { at: now, ...kept }
+  return fits('outcome', outcome) && belongs('outcome', key, outcome) ? outcome : undefined
+}
+
+/** How many of an outcome ended how, in a stretch of it. */
+export function countKinds(
+  outcome: Outcome,
+  { from, to }: Stretch,
+): [completed: number, failed: number, cancelled: number] {
+  const counts: [number, number, number] = [0, 0, 0]
+  if (typeof outcome.kinds === 'number') counts[kindAt(outcome, from)] = to - from
+  else for (let p = from; p < to; p++) counts[kindAt(outcome, p)]++
+  return counts
+}

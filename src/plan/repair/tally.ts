@@ -1,0 +1,34 @@
+import type { Table } from '../records.js'
+
+/** What a repair found and what came of it. All zero: nothing was wrong. */
+export interface Repaired {
+  /** Records that were missing, unreadable or contradicted others, by kind. */
+  damaged: Partial<Record<Table, number>>
+  /** Tasks whose input or result is lost: they have failed, with the code `'damaged'`. */
+  failed: number
+  /** Tasks that were nowhere: they are available again. */
+  returned: number
+}
+
+export class Tally {
+  readonly repaired: Repaired = { damaged: {}, failed: 0, returned: 0 }
+
+  note(table: Table, count = 1): void {
+    if (count === 0) return
+    const { damaged } = this.repaired
+    damaged[table] = (damaged[table] ?? 0) + count
+  }
+}
+
+export const foundAny = ({ damaged, failed, returned }: Repaired): boolean =>
+  Object.keys(damaged).length > 0 || failed > 0 || returned > 0
+
+/** For people: what was found, without a word of what the tasks are about. */
+export function describe({ damaged, failed, returned }: Repaired): string {
+  const kinds = Object.entries(damaged).map(([table, count]) => `${count} × ${table}`)
+  const came = [
+    failed > 0 ? `${failed} tasks have failed because of it` : '',
+    returned > 0 ? `${returned} go back to their queues` : '',
+  ].filter(Boolean)
+  return `Stored records were damaged (${kinds.join(', ')}). They are mended${came.length > 0 ? `: ${came.join(', ')}` : ''}.`
+}

@@ -1,0 +1,490 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { localChannel } from '../src/channel.js'
+import { StorageError } from '../src/errors.js'
+import { IndexedDBStorage } from '../src/indexeddb/storage.js'
+import { LocalBackend } from '../src/local.js'
+import { MemoryStorage } from '../src/memory/storage.js'
+import { sealed } from '../src/plan/ledger.js'
+import type { Ledger } from '../src/plan/records.js'
+import { TaskQueue } from '../src/queue.js'
+import type { Key, Storage } from '../src/storage.js'
+import { Bench, inputs, type TestHost, upTo } from './backend/bench.js'
+import { audit } from './support/audit.js'
+import { everything, type Stored, write } from './support/damage.js'
+import { World } from './support/world.js'
+
+/** Records that a person, a bug or a disk has spoiled: skipped and reported, never a stuck queue. */
+
+const nothing = { damaged: {}, failed: 0, returned: 0 }
+const MINUTE = 60_000
+
+/** Pages have hosts of their own. */
+class Page extends Bench {
+  override host(id: string = crypto.randomUUID()): TestHost {
+    return super.host(id)
+  }
+}
+
+/** A database with a way to spoil its records; every page opened on it is a new one. */
+async function begin(storage: Storage) {
+  const channel = localChannel()
+  const events: string[] = []
+  channel.listen((hint) => hint.type === 'storage' && events.push(`${hint.event}: ${hint.message}`))
+  const benches: Bench[] = []
+  const now = () => benches.at(-1)?.now ?? NOW
+  const open = () => {
+    const backend = new LocalBackend({ storage, channel, clock: { now, monotonic: now, timer: () => () => {} } })
+    const bench = Object.assign(new Page({ backend, storage, repeats: false, close: async () => {} }), { now: now() })
+    benches.push(bench)
+    return bench
+  }
+  const b = open()
+  const find = async (test: (stored: Stored) => boolean): Promise<Stored> => {
+    const found = (await everything(storage)).find(test)
+    if (!found) throw new Error('There is no such record.')
+    return found
+  }
+  const repair = () => b.backend.repair?.()
+  onTestFinished(async () => {
+    await audit(storage)
+    expect(await repair()).toEqual(nothing)
+    await storage.close()
+  })
+  return {
+    b,
+    storage,
+    events,
+    open,
+    repair,
+    /** The record under a key, `undefined` if there is none. */
+    at: async (store: Stored['store'], key: Key) =>
+      (await everything(storage)).find((one) => one.store === store && JSON.stringify(one.key) === JSON.stringify(key))
+        ?.record,
+    async spoil(test: (stored: Stored) => boolean, change: (record: Record<string, unknown>) => unknown) {
+      const { store, key, record } = await find(test)
+      await write(storage, { kind: 'put', store, key, record: change(Object(record)) })
+    },
+    async lose(test: (stored: Stored) => boolean) {
+      const { store, key } = await find(test)
+      await write(storage, { kind: 'delete', store, key })
+    },
+  }
+}
+const NOW = 1_700_000_000_000
+
+const mark =
+  (kind: string) =>
+  ({ store, key }: Stored) =>
+    store === 'marks' && Array.isArray(key) && key[0] === kind
+const block =
+  (from: number) =>
+  ({ store, key }: Stored) =>
+    store === 'blocks' && Array.isArray(key) && key[1] === from
+const outcome = ({ store }: Stored) => store === 'outcomes'
+const ledger = ({ store, key }: Stored) => store === 'ledger' && key !== ''
+const root = ({ store, key }: Stored) => store === 'ledger' && key === ''
+const isLedger = (record: unknown): record is Ledger =>
+  typeof record === 'object' && record !== null && 'lanes' in record
+
+const storages: [string, () => Storage][] = [
+  ['memory', () => new MemoryStorage()],
+  ['IndexedDB', () => new IndexedDBStorage({ name: crypto.randomUUID() })],
+]
+
+describe.each(storages)('damaged records in %s', (_, storage) => {
+  const start = () => begin(storage())
+
+  it('a block that is gone: its tasks fail as damaged, the others run, their batch ends', async () => {
+    const { b, lose, open, events } = await start()
+    const ids = await b.add(600, { id: 'b' })
+    await lose(block(256))
+    expect(await open().runAll(600)).toEqual([...upTo(256), ...upTo(88).map((i) => 512 + i)])
+    expect(await b.result(ids[300] ?? '')).toMatchObject({
+      status: 'failed',
+      error: { code: 'damaged', retryable: false },
+    })
+    expect(await b.backend.batch('b')).toMatchObject({
+      total: 600,
+      completed: 344,
+      failed: 256,
+      done: 600,
+      endedAt: NOW,
+    })
+    expect(events).toEqual([
+      'damaged: Stored records were damaged (1 × block). They are mended: 256 tasks have failed because of it.',
+    ])
+  })
+
+  it('a block that cannot be read, the last one too, does not keep anyone from enqueueing', async () => {
+    for (const junk of [null, 'x', { lane: 0, from: 0, to: 5 }]) {
+      const { b, spoil, open } = await start()
+      const [id = ''] = await b.add(3)
+      await spoil(block(0), (record) => (junk === 'x' ? { ...record, inputs: [1, 2] } : junk))
+      const page = open()
+      const [later = ''] = await page.add(1)
+      expect(await page.runAll()).toEqual([0])
+      expect((await page.result(id))?.status).toBe('failed')
+      expect((await page.result(later))?.status).toBe('completed')
+    }
+  })
+
+  it('a block that is lost while its tasks run: what they come to is recorded', async () => {
+    const { b, lose, open } = await start()
+    const ids = await b.add(3)
+    const host = b.host()
+    const claimed = await host.claim()
+    await lose(block(0))
+    const page = open()
+    await page.backend.repair?.()
+    expect((await host.complete(claimed.slice(0, 2))).dropped).toEqual([])
+    await host.exchange({ settle: claimed.slice(2).map((task) => host.aside(task)) })
+    expect(await page.runAll()).toEqual([])
+    expect((await page.backend.results(ids)).map((result) => result?.status)).toEqual([
+      'completed',
+      'completed',
+      'failed',
+    ])
+    // Its input is lost for good.
+    await page.retry(ids, 0)
+  })
+
+  it('a ledger that is gone: what has ended stays so, the rest runs', async () => {
+    const { b, lose, open, repair } = await start()
+    const ids = await b.add(300)
+    await b.add(upTo(3).map((i) => ({ input: `later ${i}`, runAt: b.now + 10 })))
+    const host = b.host()
+    await host.complete(await host.claim(100))
+    await b.cancel(ids.slice(200, 210))
+    await host.claim(20)
+    await lose(ledger)
+    const page = open()
+    expect(await page.counts()).toEqual({ available: 190, scheduled: 3, completed: 100, cancelled: 10 })
+    page.now += MINUTE
+    expect((await page.runAll(500)).length).toBe(193)
+    expect(await repair()).toEqual(nothing)
+  })
+
+  it('a ledger whose head was moved back, or its counts: nothing runs twice', async () => {
+    for (const change of [
+      (l: Ledger) => l.lanes.map((lane) => Object.assign(lane, { head: 0, block: 0 })),
+      (l: Ledger) => l.lanes.map((lane) => Object.assign(lane, { head: 1_000_000 })),
+      (l: Ledger) => l.lanes.map((lane) => Object.assign(lane, { skips: 7 })),
+      (l: Ledger) => Object.assign(l, { aside: { 0: { ready: 5, waiting: 0, nextAt: 0 } } }),
+      (l: Ledger) => Object.assign(l, { ended: { completed: 'x', failed: 0, cancelled: 0 } }),
+      (l: Ledger) =>
+        l.lanes.push({
+          ...(l.lanes[0] ?? { lane: 0, priority: 0, held: false }),
+          lane: 5,
+          head: 0,
+          block: 0,
+          skips: 0,
+          sweep: 0,
+        }),
+    ]) {
+      const { b, spoil, open, events } = await start()
+      await b.add(100)
+      const host = b.host()
+      await host.complete(await host.claim(50))
+      await spoil(ledger, (record) => {
+        if (isLedger(record)) change(record)
+        return record
+      })
+      expect(await open().runAll()).toEqual(upTo(50).map((i) => 50 + i))
+      expect(await b.counts()).toEqual({ completed: 100 })
+      expect(events).toHaveLength(1)
+    }
+  })
+
+  it('a time far in the future, where tasks are due', async () => {
+    const { b, spoil, open } = await start()
+    await b.add([{ runAt: b.now + 10 }])
+    await spoil(ledger, (record) => {
+      if (isLedger(record)) for (const count of Object.values(record.aside)) count.nextAt = 1e15
+      return record
+    })
+    const page = open()
+    page.now += MINUTE
+    expect(await page.runAll()).toEqual([0])
+  })
+
+  it('what a host holds cannot be read: it is fenced, and its tasks run again', async () => {
+    const { b, spoil, open } = await start()
+    await b.add(4)
+    const host = b.host()
+    const claimed = await host.claim()
+    await spoil(ledger, (record) => {
+      if (isLedger(record))
+        for (const entry of Object.values(record.hosts)) entry.parts = new Float64Array(5).fill(Number.NaN)
+      return record
+    })
+    const page = open()
+    expect((await page.runAll()).sort()).toEqual([0, 1, 2, 3])
+    expect((await host.complete(claimed)).fenced).toBe(true)
+  })
+
+  it('an outcome that is gone: the task has failed as damaged and does not run again', async () => {
+    const { b, lose, open } = await start()
+    const ids = await b.add(10, { id: 'b' })
+    const host = b.host()
+    for (const task of await host.claim(4)) await host.complete([task])
+    await host.exchange({ leave: true })
+    await lose(outcome)
+    b.now += 10 * MINUTE
+    const page = open()
+    page.now = b.now
+    await page.prune()
+    expect(await page.runAll()).toEqual([4, 5, 6, 7, 8, 9])
+    expect(await page.result(ids[0] ?? '')).toMatchObject({ status: 'failed', error: { code: 'damaged' } })
+    expect(await page.backend.batch('b')).toMatchObject({ completed: 9, failed: 1 })
+    expect(inputs(await page.list('failed'))).toEqual([0])
+  })
+
+  it('an outcome of which a part cannot be read keeps the rest', async () => {
+    const { b, spoil, open } = await start()
+    const ids = await b.add(3)
+    await b.runAll()
+    await spoil(outcome, (record) => ({ ...record, times: 'noon', attempts: [-1], name: 7 }))
+    const results = await open().backend.results(ids)
+    expect(results.map((result) => result?.status === 'completed' && result.value)).toEqual([0, 1, 2])
+  })
+
+  it('an outcome that cannot be read at all is a failure, once', async () => {
+    const { b, spoil, open, repair } = await start()
+    const ids = await b.add(3)
+    await b.runAll()
+    await spoil(outcome, (record) => ({ ...record, kinds: [9] }))
+    const page = open()
+    expect((await page.backend.results(ids)).map((result) => result?.status)).toEqual(['failed', 'failed', 'failed'])
+    expect(await page.counts()).toEqual({ failed: 3 })
+    expect(await repair()).toEqual(nothing)
+    // What it did is not known, but its input is: it may be tried again.
+    await page.retry(ids, 3)
+    expect(await page.runAll()).toEqual([0, 1, 2])
+  })
+
+  it('a task aside without the mark of its gate, or the reverse, runs', async () => {
+    for (const kind of ['gate', 'aside']) {
+      for (const gate of [undefined, 'handler:work']) {
+        const { b, lose, open } = await start()
+        await b.add(1)
+        const host = b.host()
+        const [task] = await host.claim()
+        if (task) await host.exchange({ settle: [host.aside(task, gate ? { gate } : {})], leave: true })
+        await lose(mark(kind))
+        const page = open()
+        if (gate) expect(inputs(await page.list('blocked'))).toEqual([0])
+        await page.change({ type: 'open-gate', gate: 'handler:work', now: page.now })
+        expect(await page.runAll()).toEqual([0])
+      }
+    }
+  })
+
+  it('a skip that is gone: what was cancelled does not run', async () => {
+    const { b, lose, open } = await start()
+    const ids = await b.add(5)
+    await b.cancel(ids.slice(2, 3))
+    await lose(mark('aside'))
+    expect(await open().runAll()).toEqual([0, 1, 3, 4])
+  })
+
+  it('the mark of a batch that is gone is made again, and the batch ends', async () => {
+    const { b, lose, open } = await start()
+    const ids = await b.add(300, { id: 'b' })
+    const host = b.host()
+    await host.complete(await host.claim(100))
+    await host.fail(await host.claim(10))
+    await b.cancel(ids.slice(200, 205))
+    await lose(mark('batch'))
+    const page = open()
+    expect(await page.backend.batch('b')).toMatchObject({
+      total: 300,
+      completed: 100,
+      failed: 10,
+      cancelled: 5,
+      open: false,
+    })
+    await page.runAll(300)
+    expect(await page.backend.batch('b')).toMatchObject({ done: 300, endedAt: NOW })
+  })
+
+  it('the mark of a pipeline that is gone is made again with its stages, and its items go on', async () => {
+    const { b, lose, open } = await start()
+    const zero = { completed: 0, failed: 0, dropped: 0, cancelled: 0 }
+    const stages = [
+      { kind: 'map' as const, name: 'work', ...zero },
+      { kind: 'filter' as const, field: 'ok', ...zero },
+      { kind: 'map' as const, name: 'two', ...zero },
+    ]
+    await b.add(4, { id: 'p', stages })
+    const host = b.host()
+    const claimed = await host.claim(4)
+    await host.exchange({ settle: claimed.slice(0, 2).map((task, i) => host.done(task, { value: { ok: i === 0 } })) })
+    await lose(mark('batch'))
+    await host.exchange({ settle: claimed.slice(2).map((task) => host.done(task, { value: { ok: true } })) })
+    await host.exchange({ leave: true })
+    expect((await open().runAll()).length).toBe(3)
+    const batch = await b.backend.batch('p')
+    expect(batch).toMatchObject({ total: 4, completed: 3, dropped: 1, done: 4, endedAt: NOW })
+    expect(batch?.stages).toMatchObject([{ completed: 4 }, { completed: 3, dropped: 1 }, { completed: 3 }])
+  })
+
+  it('the mark of a part that is gone is made again: every input has its place', async () => {
+    const { b, lose } = await start()
+    for (const [i, offset] of [0, 100, 200].entries()) {
+      await b.add(100, { id: 'b', offset, open: true })
+      await b.add([{ priority: i }])
+    }
+    const parts = await b.all('parts', { batch: 'b', stage: 0, limit: 10 })
+    await lose(({ store, key }) => mark('part')({ store, key, record: 0 }) && Array.isArray(key) && key[3] === 100)
+    expect(await b.all('parts', { batch: 'b', stage: 0, limit: 10 })).toEqual(parts)
+  })
+
+  it('the marks of lanes and of failed tasks are made again', async () => {
+    const { b, lose, storage, repair } = await start()
+    await b.add(3)
+    const host = b.host()
+    await host.fail(await host.claim())
+    const before = await everything(storage)
+    await lose(mark('lane'))
+    await lose(mark('dead'))
+    expect(await repair()).toEqual({ damaged: { lane: 1, dead: 1 }, failed: 0, returned: 0 })
+    expect(await everything(storage)).toEqual(before)
+  })
+
+  it('the root that is gone, or cannot be read: ids stay valid', async () => {
+    for (const change of [undefined, () => null, () => ({ origin: 7 }), (r: object) => ({ ...r, nextLane: 0 })]) {
+      const { b, lose, spoil, open } = await start()
+      const [id = ''] = await b.add(1)
+      await (change ? spoil(root, change) : lose(root))
+      const page = open()
+      const [other = ''] = await page.add([{ queue: 'new' }])
+      await page.runAll()
+      expect((await page.result(id))?.status).toBe('completed')
+      expect((await page.result(other))?.status).toBe('completed')
+    }
+  })
+
+  it('keys that are none of ours are removed where they would be read, and marks of unknown kinds stay', async () => {
+    const { b, storage, open, at } = await start()
+    await b.add(3)
+    const keys: [Stored['store'], Key][] = [
+      ['blocks', [0, 'x']],
+      ['blocks', [0, 1e12]],
+      ['blocks', [77, 0]],
+      ['blocks', 5],
+      ['outcomes', [0, 1e15]],
+      ['outcomes', [0, [1]]],
+      ['ledger', ['default']],
+      ['ledger', 'x'],
+      ['marks', ['aside', 0, 'x']],
+      ['marks', ['gate', 'default', 0, 0, 0, 1]],
+      ['marks', ['lane', 1e9]],
+    ]
+    if (storage instanceof IndexedDBStorage) {
+      keys.push(
+        ['blocks', [0, new Date(0)]],
+        ['ledger', new ArrayBuffer(2)],
+        ['marks', ['dead', 'default', new Date(1)]],
+      )
+    }
+    await write(storage, ...keys.map(([store, key]) => ({ kind: 'put' as const, store, key, record: { junk: true } })))
+    await write(storage, { kind: 'put', store: 'marks', key: ['newer', 1], record: 'kept' })
+    const page = open()
+    expect(await page.runAll()).toEqual([0, 1, 2])
+    await page.backend.repair?.()
+    for (const [store, key] of keys) expect(await at(store, key), `${store} ${JSON.stringify(key)}`).toBeUndefined()
+    expect(await at('marks', ['newer', 1])).toBe('kept')
+  })
+
+  it('two lanes for one priority: the tasks of both run', async () => {
+    const { b, spoil, open } = await start()
+    await b.add([{ priority: 0 }, { input: 1, priority: 5 }])
+    await spoil(ledger, (record) => {
+      if (!isLedger(record)) return record
+      for (const lane of record.lanes) lane.priority = 0
+      return sealed(record)
+    })
+    await spoil(
+      ({ store, key }) => store === 'marks' && JSON.stringify(key) === '["lane",1]',
+      (record) => ({ ...record, priority: 0 }),
+    )
+    expect(await open().runAll()).toEqual([1, 0])
+  })
+})
+
+it('damage that cannot be mended is an error, not a loop', async () => {
+  const memory = new MemoryStorage()
+  let repairs = 0
+  const storage: Storage = {
+    open: () => memory.open(),
+    close: () => memory.close(),
+    get generation() {
+      return memory.generation
+    },
+    run(plan, options) {
+      // A disk that takes no more writes, and does not say so.
+      return memory.run(function* () {
+        const end = yield* plan()
+        if (!broken) return end
+        repairs++
+        return { ...end, writes: [] }
+      }, options)
+    },
+  }
+  let broken = false
+  const backend = new LocalBackend({ storage, channel: localChannel() })
+  await backend.add([{ queue: 'q', name: 'n', input: 1, priority: 0 }], { now: 1 })
+  broken = true
+  await write(memory, { kind: 'put', store: 'ledger', key: 'q', record: 'junk' })
+  const refused = backend.counts()
+  await expect(refused).rejects.toThrow(StorageError)
+  await expect(refused).rejects.toMatchObject({ code: 'broken', message: expect.stringContaining("kind 'ledger'") })
+  expect(repairs).toBe(3)
+})
+
+it('everyone who meets the damage waits for one repair, which tells nothing of the tasks', async () => {
+  const storage = new MemoryStorage()
+  const channel = localChannel()
+  const messages: string[] = []
+  channel.listen((hint) => hint.type === 'storage' && messages.push(hint.message))
+  const first = new LocalBackend({ storage, channel })
+  await first.add([{ queue: 'secret-queue', name: 'secretName', input: 'secret input', priority: 0 }], { now: 1 })
+  await write(storage, { kind: 'put', store: 'ledger', key: 'secret-queue', record: 'junk' })
+  const backend = new LocalBackend({ storage, channel })
+  await Promise.all([backend.counts(), backend.counts(), backend.read('tasks', { state: 'available', limit: 1 })])
+  await Promise.resolve()
+  expect(messages).toEqual(['Stored records were damaged (1 × ledger). They are mended.'])
+})
+
+it('TaskQueue.repair() mends what nobody has met yet', async () => {
+  const storage = new MemoryStorage()
+  const queue = new TaskQueue({ backend: new LocalBackend({ storage, channel: localChannel() }) })
+  await queue.enqueue('work', 1)
+  expect(await queue.repair()).toEqual(nothing)
+  await write(storage, { kind: 'delete', store: 'marks', key: ['lane', 0] })
+  expect(await queue.repair()).toEqual({ damaged: { lane: 1 }, failed: 0, returned: 0 })
+  await queue.close()
+  await expect(queue.repair()).rejects.toMatchObject({ code: 'closed' })
+})
+
+it('a worker goes on: damage in the middle of its work costs what was damaged, and nothing else', async () => {
+  for (const spoil of [ledger, block(256), mark('batch'), mark('part')]) {
+    const world = new World()
+    const tab = world.tab()
+    await tab.worker.start()
+    const ids = await world.add(
+      upTo(300).map(() => ({ do: 'ok' })),
+      { batch: { id: 'b', offset: 0, open: false }, silent: true },
+    )
+    const [hit] = (await everything(world.storage)).filter(spoil)
+    if (hit) await write(world.storage, { kind: 'put', store: hit.store, key: hit.key, record: 'junk' })
+    world.channel.post({ type: 'added', queues: ['default'] })
+    const states = await world.ended(ids)
+    expect(states.filter((state) => state === 'failed').length).toBe(hit?.store === 'blocks' ? 44 : 0)
+    const batch = new TaskQueue({ backend: world.backend, clock: world.clock })
+    const collected = (await batch.batch('b'))?.collect()
+    expect(await collected).toHaveLength(300)
+    expect(world.hints).toContainEqual(expect.objectContaining({ type: 'storage', event: 'damaged' }))
+    await world.end()
+  }
+})
