@@ -54,7 +54,8 @@ function missingParts(survey: Survey, parts: Map<Lane, PartMark[]>, alive: Reado
       const { batch } = run
       if (batch === undefined || !alive.has(batch)) continue
       // A batch may bear the name of one that was pruned, whose blocks may be here still.
-      if (run.at < (survey.batches.get(batch)?.createdAt ?? 0)) continue
+      const createdAt = survey.batches.get(batch)?.createdAt
+      if (createdAt !== undefined && (run.born ?? createdAt) !== createdAt) continue
       const near = known.slice(firstAfter(known, run.from), firstAfter(known, run.to) + 1)
       for (const piece of minus([run], near)) {
         const list = bare.get(batch) ?? []
@@ -156,7 +157,8 @@ function rebuilt(
   const batch = { ...newBatch(id, queue, o.now, stages && structuredClone(stages)), open: left.get('open') === true }
   const [createdAt, joined] = [left.get('createdAt'), left.get('joined')]
   if (typeof createdAt === 'number' && createdAt <= o.now) batch.createdAt = createdAt
-  else for (const { lane, from } of parts) batch.createdAt = Math.min(batch.createdAt, atOf(survey, lane, from, o.now))
+  // Its blocks say when it was made. Should all of them be lost as well, nothing depends on it.
+  for (const { lane, from } of parts) batch.createdAt = bornOf(survey, lane, from) ?? batch.createdAt
   if (isCount(joined)) batch.joined = joined
   if (left.get('stopped') === true) batch.stopped = true
   return batch
@@ -165,9 +167,9 @@ function rebuilt(
 const isStages = (stages: unknown): stages is Stage[] => Array.isArray(stages) && stages.every(isStage)
 const stagesOf = (stages: unknown): Stage[] | undefined => (isStages(stages) ? stages : undefined)
 
-function atOf(survey: Survey, lane: Lane, from: number, now: number): number {
+function bornOf(survey: Survey, lane: Lane, from: number): number | undefined {
   const { runs } = logOf(survey, lane)
-  return runs[firstAfter(runs, from)]?.at ?? now
+  return runs[firstAfter(runs, from)]?.born
 }
 
 /** The run goes on with counts that were right: only what has failed just now is added. */

@@ -35,6 +35,7 @@ const END: Key = [[]]
 export interface Run extends Stretch {
   at: number
   batch?: string
+  born?: number
   stage?: number
   start?: number
   indexes?: number[]
@@ -197,11 +198,11 @@ function placeOf(key: Key): [lane: Lane | undefined, position: Position | undefi
 }
 
 function addBlock(log: Log, block: Block): void {
-  const { from, to, at, batch, stage, start, indexes, lost } = block
+  const { from, to, at, batch, born, stage, start, indexes, lost } = block
   log.starts.push(from)
   if (lost) log.lost.push({ from, to })
   const last = log.runs.at(-1)
-  const follows = last?.to === from && last.batch === batch && last.stage === stage
+  const follows = last?.to === from && last.batch === batch && last.born === born && last.stage === stage
   const inOrder =
     stage === undefined || (!indexes && !last?.indexes && (last?.start ?? 0) + from - (last?.from ?? 0) === start)
   // Of a plain batch, appends are told apart: they may be stretches of its input that are far from each other.
@@ -211,6 +212,7 @@ function addBlock(log: Log, block: Block): void {
   }
   const run: Run = { from, to, at }
   if (batch !== undefined) run.batch = batch
+  if (born !== undefined) run.born = born
   if (stage !== undefined) run.stage = stage
   if (start !== undefined) run.start = start
   if (indexes) run.indexes = indexes
