@@ -231,7 +231,9 @@ export class QueueWorld implements Browser {
   async #import(page: Page, id: string, chunkSize: number): Promise<string | undefined> {
     const begun = this.#begun.get(id) ?? { whole: false, over: false }
     this.#begun.set(id, begun)
-    // Once it is through and pruned, it would begin anew.
+    // Once it has ended and is pruned, it would begin anew.
+    const stored = [...this.#known.keys()].some((n) => n.startsWith(`${id}.`) || n.startsWith(`${id}/`))
+    if (stored && !(await new Page('reader', this).queue.batch(id))) begun.over = true
     if (begun.whole || begun.over) return 'it is over'
     const note = await this.#try(page, () =>
       id.startsWith('m')
