@@ -47,6 +47,10 @@ export interface Made extends Item {
   v: number
   keep: boolean
 }
+export const isJob = (input: unknown): input is Job => typeof input === 'object' && input !== null && 'n' in input
+export const isItem = (input: unknown): input is Item => typeof input === 'object' && input !== null && 'i' in input
+export const isMade = (input: unknown): input is Made => isItem(input) && 'v' in input
+
 export type Handlers = {
   work: (job: Job) => unknown
   make: (item: Item) => Made

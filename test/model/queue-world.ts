@@ -3,12 +3,12 @@ import { BatchNotFoundError, StorageError } from '../../src/errors.js'
 import type { Report, Run } from '../../src/executor.js'
 import { memoryLocks } from '../../src/memory/locks.js'
 import { pipeline } from '../../src/pipeline.js'
-import type { Result, TaskView } from '../../src/task.js'
+import type { Result, TaskId, TaskView } from '../../src/task.js'
 import { audit } from '../support/audit.js'
 import { ManualClock } from '../support/clock.js'
 import type { Script } from '../support/executor.js'
 import { pick, same } from './check.js'
-import { type Browser, type Handlers, type Item, type Job, type Made, Page } from './page.js'
+import { type Browser, type Handlers, type Item, isItem, isJob, isMade, type Job, type Made, Page } from './page.js'
 import { type Action, describe, imports, runs, type Step } from './queue-steps.js'
 import { states } from './steps.js'
 import type { Database } from './world.js'
@@ -71,27 +71,26 @@ export class QueueWorld implements Browser {
 
   // — the browser ———————————————————————————————————————————————————————————————————————————————————————————————————————
 
-  act(run: Run): Script {
-    if (run.name === 'make') {
-      const { i } = run.input as Item
-      if (i % 5 === 4) return { do: 'fail', error: { retryable: false } }
-      if (i % 5 === 3 && run.attempt === 1) return { do: 'fail' }
-      return { do: 'ok', value: { i, v: 2 * i, keep: i % 3 !== 0 } satisfies Made }
+  act({ id, name, input, attempt }: Run): Script {
+    if (isJob(input)) return this.#job(id, attempt, input)
+    if (isMade(input)) {
+      const { i, v } = input
+      return name === 'judge' ? { do: 'ok', value: v % 4 === 0 } : { do: 'ok', value: { i, end: v + 1 }, ms: 20 }
     }
-    const { i, v } = run.input as Made
-    if (run.name === 'judge') return { do: 'ok', value: v % 4 === 0 }
-    if (run.name === 'end') return { do: 'ok', value: { i, end: v + 1 }, ms: 20 }
-    const { n, fails, crashes, ms, follow } = run.input as Job
+    if (!isItem(input)) throw new Error(`Nobody enqueued ${name} of ${JSON.stringify(input)}.`)
+    const { i } = input
+    if (i % 5 === 4) return { do: 'fail', error: { retryable: false } }
+    if (i % 5 === 3 && attempt === 1) return { do: 'fail' }
+    return { do: 'ok', value: { i, v: 2 * i, keep: i % 3 !== 0 } satisfies Made }
+  }
+
+  #job(id: TaskId, attempt: number, { n, fails, crashes, ms, follow }: Job): Script {
     // What crashes three times does so for ever: a crash of which the page's end kept the storage from hearing is not charged.
-    if (crashes >= 3 || crashes > (this.#crashes.get(run.id) ?? 0)) return { do: 'crash', ms }
-    if (run.attempt <= fails) return { do: 'fail', ms }
+    if (crashes >= 3 || crashes > (this.#crashes.get(id) ?? 0)) return { do: 'crash', ms }
+    if (attempt <= fails) return { do: 'fail', ms }
     const next: Job = { n: `${n}+`, fails: 0, crashes: 0, ms: 0 }
-    return {
-      do: 'ok',
-      value: { done: n },
-      ms,
-      ...(follow ? { followUps: [{ name: 'work', input: next, ...follow }] } : {}),
-    }
+    const followUps = follow ? { followUps: [{ name: 'work', input: next, ...follow }] } : {}
+    return { do: 'ok', value: { done: n }, ms, ...followUps }
   }
 
   reported(report: Report, of: ReadonlyMap<number, Run>): void {
@@ -231,7 +230,9 @@ export class QueueWorld implements Browser {
   async #import(page: Page, id: string, chunkSize: number): Promise<string | undefined> {
     const begun = this.#begun.get(id) ?? { whole: false, over: false }
     this.#begun.set(id, begun)
-    // Once it is through and pruned, it would begin anew.
+    // Once it has ended and is pruned, it would begin anew.
+    const stored = [...this.#known.keys()].some((n) => n.startsWith(`${id}.`) || n.startsWith(`${id}/`))
+    if (stored && !(await new Page('reader', this).queue.batch(id))) begun.over = true
     if (begun.whole || begun.over) return 'it is over'
     const note = await this.#try(page, () =>
       id.startsWith('m')
@@ -409,8 +410,8 @@ export class QueueWorld implements Browser {
 
 /** What tells a task from others. */
 function nameOf({ name, input, batch, id }: TaskView): string {
-  if (name === 'work') return (input as Job).n
-  return `${batch}/${name}/${(input as Item).i}${batch ? '' : id}`
+  if (isJob(input)) return input.n
+  return `${batch}/${name}/${isItem(input) ? input.i : id}`
 }
 
 /** Of an import. */
