@@ -3,8 +3,12 @@ import type { HostId } from '../task.js'
 import { latestLease } from './lease.js'
 import { Parked } from './parked.js'
 import type { HostParts } from './settings.js'
+import { ONLINE } from './settle.js'
 
-/** A host looks for what dead ones left, and for parked tasks, when it begins and this often afterwards, in ms. */
+/**
+ * A host looks for what dead ones left, for parked tasks, and for those that wait for the network, when it begins and this often
+ * afterwards, in ms: `navigator.onLine` is a hint.
+ */
 const LOOK_AFTER = 60_000
 /** Retention is applied this often, in ms; a slice at a time with a pause between them. */
 const PRUNE_EVERY = 60_000
@@ -30,6 +34,8 @@ export class Chores {
   /** When the next page of blocked tasks is read, and how many may be read until the next look. */
   #pageAt = NEVER
   #pages = 0
+  /** Tasks wait for the network. */
+  #offline = false
   /** By how much the wall clock was ahead of the other at the last look; and until when no lease is taken for run out. */
   #ahead: number
   #mercyUntil = Number.NEGATIVE_INFINITY
@@ -54,6 +60,7 @@ export class Chores {
     const { clock } = this.#parts
     if (clock.monotonic() >= this.#lookAt) return () => this.#lookAfter()
     if (clock.monotonic() >= this.#pageAt) return () => this.#page()
+    if (this.#offline && this.#parts.settings.online()) return () => this.#openNetwork()
     if (this.next(idle) > 0) return undefined
     return async () => {
       await this.prune(idle)
@@ -114,6 +121,16 @@ export class Chores {
     return (await this.#page()) || recovered
   }
 
+  /** A task failed offline: it goes on as soon as the page says that it is online. */
+  waitForNetwork(): void {
+    this.#offline = true
+  }
+
+  async #openNetwork(): Promise<boolean> {
+    this.#offline = false
+    return (await this.#openGate(ONLINE)) > 0
+  }
+
   /** Before there is work: lets parked tasks go on whose handlers are here, and learns of the others. */
   async unpark(table: HandlerTable): Promise<void> {
     this.#table = table
@@ -136,16 +153,20 @@ export class Chores {
     return (await this.#open(found)) > 0
   }
 
-  /** Opens the gates of those handlers that are here. Resolves with the number of tasks behind them. */
+  /** Opens the gates of those handlers that are here, and the one of the network. Resolves with the number of tasks behind them. */
   async #open(names: Iterable<string>): Promise<number> {
-    const { backend, clock } = this.#parts
+    const here = [...names].filter((name) => Object.hasOwn(this.#table, name))
+    for (const name of here) this.parked.delete(name)
+    // A task whose handler is here may as well wait for the network.
+    const gates = here.length > 0 ? [...here.map((name) => `handler:${name}`), ONLINE] : []
     let opened = 0
-    for (const name of names) {
-      if (!Object.hasOwn(this.#table, name)) continue
-      this.parked.delete(name)
-      opened += await backend.change({ type: 'open-gate', gate: `handler:${name}`, now: clock.now() })
-    }
+    for (const gate of gates) opened += await this.#openGate(gate)
     return opened
+  }
+
+  #openGate(gate: string): Promise<number> {
+    const { backend, clock } = this.#parts
+    return backend.change({ type: 'open-gate', gate, now: clock.now() })
   }
 
   /** One slice. Resolves to true if there is more. */

@@ -37,6 +37,8 @@ export class Work {
   #givesBack = false
   /** Not this host's any more: what comes in now counts for nothing. */
   #over = false
+  /** A task failed offline and was set aside. */
+  offline = false
   /** Someone may have cancelled what runs. */
   check = false
   /** When the next scheduled task is due, ms since the epoch. */
@@ -85,7 +87,9 @@ export class Work {
       const task = this.hand.finish(run.key)
       if (!task) continue
       this.tally.ran++
-      this.hand.settle(settlementOf(task, run, judging), clock.monotonic())
+      const settlement = settlementOf(task, run, judging)
+      this.offline ||= settlement.to === 'aside' && !judging.online
+      this.hand.settle(settlement, clock.monotonic())
     }
     const slots = this.#slots
     this.#pace = observe(this.#pace, { count: runs.length, ms }, { slots, workers: slots / concurrency })
