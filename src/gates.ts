@@ -24,3 +24,6 @@ export function markOf(host: HostId): number {
   for (let i = 0; i < host.length; i++) hash = Math.imul(hash ^ host.charCodeAt(i), 0x01000193)
   return hash >>> 0
 }
+
+/** That of tasks that failed while there was no network. */
+export const ONLINE = 'online'

@@ -32,7 +32,10 @@ export interface TaskWorkerOptions {
   retention?: RetentionOptions
   /** Numbers from 0 to 1, for jitter. Default Math.random. */
   random?: () => number
-  /** False: failures cost no attempt. Default `navigator.onLine`. */
+  /**
+   * False: what fails costs no attempt and waits, `blocked`, until this is true again; it is tried once a minute in the
+   * meantime. Default `navigator.onLine`.
+   */
   online?: () => boolean
   /** Only a visible page's standby takes the role from a frozen host. Default: the document's visibility. */
   visible?: () => boolean

@@ -7,7 +7,7 @@ import { launch, type Site, serveSite } from './support/browsers/site.js'
 
 const CYCLES = Number(process.env.CYCLES ?? 60)
 /** MB that the heap may grow by from a fifth of the rounds to the last: what caches and counters of the engine take. */
-const GROWTH = 0.5
+const GROWTH = 1.5
 
 let site: Site
 let browser: Browser

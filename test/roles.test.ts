@@ -485,7 +485,8 @@ describe('the page', () => {
     vi.stubGlobal('addEventListener', add)
     vi.stubGlobal('removeEventListener', remove)
     const w = world()
-    const { worker, clock, executor } = w.tab()
+    const tab = w.tab()
+    const { worker, clock, executor } = tab
     await worker.start()
     await clock.advance(1_000)
     for (const [i, type] of ['visibilitychange', 'resume', 'pageshow', 'online'].entries()) {
@@ -494,6 +495,15 @@ describe('the page', () => {
       await clock.advance(0)
       expect(executor.began).toHaveLength(i + 1)
     }
+    // What failed offline goes on at once.
+    tab.page.online = false
+    await w.add([{ do: 'fail', times: 1 }])
+    await clock.advance(1_000)
+    expect(executor.began).toHaveLength(5)
+    tab.page.online = true
+    page.dispatchEvent(new Event('online'))
+    await clock.advance(0)
+    expect(executor.began).toHaveLength(6)
     await worker.stop()
     expect(Object.fromEntries(listeners)).toEqual({
       visibilitychange: 0,

@@ -415,19 +415,41 @@ describe('failures', () => {
     expect(executor.began).toHaveLength(1)
   })
 
-  test('failing offline costs no attempt', async () => {
+  test('what fails offline costs no attempt and waits for the network; what needs none goes on', async () => {
     const { w, clock, page, executor } = await host()
     page.online = false
-    const [id, final] = await w.add([
-      { do: 'fail', times: 12 },
+    const [id, final, other] = await w.add([
+      { do: 'fail', times: 4 },
       { do: 'fail', error: { retryable: false } },
+      { do: 'ok' },
     ])
-    await clock.advance(8_000)
-    expect(executor.began.length).toBeGreaterThan(5)
-    expect(await w.backend.get([String(id)])).toMatchObject([{ attempt: 1 }])
-    expect(await w.states([String(final)])).toEqual(['failed'])
+    await clock.advance(50_000)
+    expect(executor.began).toHaveLength(3)
+    expect(await w.backend.get([String(id)])).toMatchObject([{ state: 'blocked', attempt: 1, why: expect.any(String) }])
+    expect(await w.states([String(final), String(other)])).toEqual(['failed', 'completed'])
+    // Whether there is a network is a hint: it is tried all the same, now and then.
+    await clock.advance(130_000)
+    expect(executor.began).toHaveLength(6)
     page.online = true
-    expect(await w.ended([String(id)], 60_000)).toEqual(['completed'])
+    // The page's event would tell at once (roles.test.ts); the next look does.
+    await clock.advance(5_000)
+    expect(executor.began).toHaveLength(7)
+    expect(await w.states([String(id)])).toEqual(['completed'])
+    expect(await w.backend.results([String(id)])).toMatchObject([{ attempts: 1 }])
+  })
+
+  test('what failed offline goes on with the next host, at the latest', async () => {
+    const { w, worker, page } = await host()
+    page.online = false
+    const ids = await w.add(Array.from({ length: 300 }, () => ({ do: 'fail' as const, times: 1 })))
+    await w.clock.advance(5_000)
+    expect(await w.backend.counts()).toMatchObject({ blocked: 300, scheduled: 0 })
+    await worker.stop()
+    const next = w.tab()
+    await next.worker.start()
+    await w.clock.advance(1_000)
+    expect(next.executor.began.length).toBeGreaterThanOrEqual(300)
+    expect(await w.ended(ids)).toEqual(ids.map(() => 'completed'))
   })
 
   test('a crash costs no attempt; the third is the last', async () => {

@@ -1,12 +1,15 @@
 import type { HandlerTable } from '../executor.js'
-import { handlerGate, inputGate, markOf, readGate } from '../gates.js'
+import { handlerGate, inputGate, markOf, ONLINE, readGate } from '../gates.js'
 import { AGE } from '../plan/prune.js'
 import type { HostId } from '../task.js'
 import { latestLease } from './lease.js'
 import { Parked } from './parked.js'
 import type { HostParts } from './settings.js'
 
-/** A host looks for what dead ones left, and for parked tasks, when it begins and this often afterwards, in ms. */
+/**
+ * A host looks for what dead ones left, for parked tasks, and for those that wait for the network, when it begins and this often
+ * afterwards, in ms: `navigator.onLine` is a hint.
+ */
 const LOOK_AFTER = 60_000
 /** Retention is applied this often, in ms; a slice at a time with a pause between them. */
 const PRUNE_EVERY = 60_000
@@ -43,6 +46,8 @@ export class Chores {
   /** Not more than were blocked when it began: where there are no locks, other hosts may set them aside anew meanwhile. */
   #refits = 0
   #refitAt = NEVER
+  /** Tasks wait for the network. */
+  #offline = false
   /** By how much the wall clock was ahead of the other at the last look; and until when no lease is taken for run out. */
   #ahead: number
   #mercyUntil = Number.NEGATIVE_INFINITY
@@ -72,6 +77,7 @@ export class Chores {
     if (clock.monotonic() >= this.#lookAt) return () => this.#lookAfter()
     if (clock.monotonic() >= this.#pageAt) return () => this.#page()
     if (clock.monotonic() >= this.#nextRefit(idle)) return () => this.#tryAgain()
+    if (this.#offline && this.#parts.settings.online()) return () => this.#openNetwork()
     if (this.next(idle) > 0) return undefined
     return async () => {
       await this.prune(idle)
@@ -137,6 +143,17 @@ export class Chores {
     return (await this.#page()) || recovered
   }
 
+  /** A task failed offline: it goes on as soon as the page says that it is online. */
+  waitForNetwork(): void {
+    this.#offline = true
+  }
+
+  async #openNetwork(): Promise<boolean> {
+    this.#offline = false
+    const { backend, clock } = this.#parts
+    return (await backend.change({ type: 'open-gate', gate: ONLINE, now: clock.now() })) > 0
+  }
+
   /**
    * Before there is work: lets parked tasks go on whose handlers are here, and learns of the others. What did not fit its
    * handler is tried again, once: the code may be newer now.
@@ -147,7 +164,7 @@ export class Chores {
     if (more) this.#readOn(PAGES)
     // Behind so many others there may be tasks of any handler here: they need not wait until all were read.
     const names = Object.keys(table)
-    const held = more ? names.flatMap((name) => [handlerGate(name), inputGate(name)]) : gates
+    const held = more ? [ONLINE, ...names.flatMap((name) => [handlerGate(name), inputGate(name)])] : gates
     await this.#open(held)
     this.#refit = held.filter((gate) => this.#isServed(gate, 'input'))
     if (this.#refit.length === 0) return
@@ -168,10 +185,11 @@ export class Chores {
     this.#pageAt = pages > 0 ? this.#parts.clock.monotonic() + PAGE_PAUSE : NEVER
   }
 
-  /** Opens the gates of those handlers that are here. Resolves with the number of tasks behind them. */
+  /** Opens the gates of those handlers that are here, and the one of the network. Resolves with the number of tasks behind them. */
   async #open(gates: readonly string[]): Promise<number> {
     const { backend, clock } = this.#parts
-    const served = gates.filter((gate) => this.#isServed(gate, 'handler'))
+    // That the page is offline is a hint: it may be wrong for ever, so what failed is tried now and then.
+    const served = gates.filter((gate) => gate === ONLINE || this.#isServed(gate, 'handler'))
     for (const gate of served) this.parked.delete(readGate(gate)?.name ?? '')
     let opened = 0
     for (let i = 0; i < served.length; i += GATES) {

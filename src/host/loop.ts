@@ -211,6 +211,8 @@ export class Loop {
     const end = await this.#work.exchange({ claim: this.#now >= this.#fullUntil, leave })
     this.#backoff.reset()
     this.#looked = true
+    if (this.#work.offline) this.#chores.waitForNetwork()
+    this.#work.offline = false
     if (end) this.#finish(end)
   }
 

@@ -2,7 +2,7 @@
 import type { Claimed, FollowUp, Settlement } from '../backend.js'
 import { errorRecord } from '../errors.js'
 import type { EndedRun, HandlerTable } from '../executor.js'
-import { inputGate, markOf } from '../gates.js'
+import { inputGate, markOf, ONLINE } from '../gates.js'
 import type { FollowUpRequest } from '../handlers.js'
 import { mergeRetry, retryDecision } from '../retry.js'
 import type { ErrorRecord, HostId } from '../task.js'
@@ -48,11 +48,13 @@ function failed(
   const own = Object.hasOwn(table, task.name) ? table[task.name]?.retry : undefined
   const policy = mergeRetry(own, settings.retry)
   // Without a network the attempt proves nothing, unless the handler says that its error is final.
-  const free = !online && error.retryable !== false
-  const again = retryDecision(free ? { ...policy, attempts: Number.POSITIVE_INFINITY } : policy, attempt, error, random)
+  if (!online && error.retryable !== false) {
+    const why = 'It failed while there was no network, and goes on when there is one.'
+    return { ...at(task), to: 'aside', gate: ONLINE, order: 0, attempt, crashes, error, why }
+  }
+  const again = retryDecision(policy, attempt, error, random)
   if (!again.again) return { ...at(task), ...times, to: 'failed', error, attempt }
-  const order = now + again.delay
-  return { ...at(task), to: 'aside', order, attempt: free ? attempt : attempt + 1, crashes, error }
+  return { ...at(task), to: 'aside', order: now + again.delay, attempt: attempt + 1, crashes, error }
 }
 
 /** The attempt took its Web Worker down: no attempt is charged, a crash is. */

@@ -1,6 +1,7 @@
 import type { Exchanged, Settlement } from '../backend.js'
 import type { Hint } from '../channel.js'
 import type { EndedRun, HandlerTable, Report } from '../executor.js'
+import { ONLINE } from '../gates.js'
 import type { HostId } from '../task.js'
 import { Exchanges } from './exchanges.js'
 import { leaseEnd } from './lease.js'
@@ -37,6 +38,8 @@ export class Work {
   #givesBack = false
   /** Not this host's any more: what comes in now counts for nothing. */
   #over = false
+  /** A task failed offline and was set aside. */
+  offline = false
   /** Someone may have cancelled what runs. */
   check = false
   /** When the next scheduled task is due, ms since the epoch. */
@@ -86,7 +89,9 @@ export class Work {
       const task = this.hand.finish(run.key)
       if (!task) continue
       if (!('misfit' in run)) this.tally.ran++
-      this.hand.settle(settlementOf(task, run, judging), clock.monotonic())
+      const settlement = settlementOf(task, run, judging)
+      this.offline ||= settlement.to === 'aside' && settlement.gate === ONLINE
+      this.hand.settle(settlement, clock.monotonic())
     }
     const slots = this.#slots
     this.#pace = observe(this.#pace, { count: runs.length, ms }, { slots, workers: slots / concurrency })
