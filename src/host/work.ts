@@ -185,7 +185,7 @@ export class Work {
     if (sent.settle.length > 0 || answer.claimed.length > 0) this.leasedAt = began
     this.#count(sent, answer)
     for (const name of answer.parked) this.#parked.add(name)
-    if (sent.claim) this.#looked(began, answer)
+    if (sent.claim) this.#looked(began, answer, sent.settle.length > 0)
     else this.more ||= answer.more
     this.#give(answer, this.#parts.clock.monotonic())
     return sent.leave ? 'left' : undefined
@@ -198,10 +198,11 @@ export class Work {
     }
   }
 
-  #looked(at: number, { claimed, parked, more, wakeAt }: Exchanged): void {
+  #looked(at: number, { claimed, parked, more, wakeAt }: Exchanged, settled: boolean): void {
     this.lookedAt = at
     this.wakeAt = wakeAt ?? Number.POSITIVE_INFINITY
-    this.#inVain = claimed.length === 0 && parked.length === 0 ? this.#inVain + 1 : 0
+    // What was settled may have brought follow-ups, which only the next claim sees.
+    this.#inVain = claimed.length === 0 && parked.length === 0 && !settled ? this.#inVain + 1 : 0
     this.more = this.#news || (more && this.#inVain < IN_VAIN)
     this.toClaim -= claimed.length
     this.tally.more = more
