@@ -4,6 +4,7 @@
  */
 import { cloneOf } from './cloneable.js'
 import { InvalidOptionError } from './errors.js'
+import { clipped } from './peek.js'
 import { type RetryPolicy, type TaskSettings, type TaskState, taskStates } from './task.js'
 
 export const retryOptions: readonly (keyof RetryPolicy)[] = ['attempts', 'delay', 'factor', 'maxDelay', 'jitter']
@@ -103,7 +104,8 @@ export function checkText(option: string, value: unknown): string {
 }
 
 function shown(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'string') return `'${clipped(value, 100)}'`
   if (value instanceof Date) return String(value)
+  if (typeof value === 'function') return 'a function'
   return typeof value === 'object' && value !== null ? `an ${Array.isArray(value) ? 'array' : 'object'}` : String(value)
 }

@@ -48,7 +48,10 @@ export class Task<Output = unknown> {
     return (await this.#client.change({ type: 'cancel', ids: [this.id], now, ...reasonOf(options) })) > 0
   }
 
-  /** Makes it available again, its attempts at the beginning, if it failed or was cancelled. Resolves with whether it did. */
+  /**
+   * Makes it available again, its attempts at the beginning, if it failed or was cancelled, or if its input did not fit its
+   * handler. Resolves with whether it did.
+   */
   async retry(): Promise<boolean> {
     return (await this.#client.change({ type: 'retry', ids: [this.id], now: this.#client.clock.now() })) > 0
   }

@@ -12,7 +12,10 @@
  * ```
  */
 export type TaskState =
-  /** Waits for something other than time, for example for a host that knows its handler. Opening its gate moves it on. */
+  /**
+   * Waits for something other than time: for a host that knows its handler, or for one whose handler takes its input (`why`
+   * tells). Opening its gate moves it on; so does `retry()` where the input did not fit.
+   */
   | 'blocked'
   /** Has a time before which it must not run (`delay`, `runAt`, a retry's delay). A claim at or after that time moves it on. */
   | 'scheduled'
@@ -124,7 +127,7 @@ export interface TaskView {
   enqueuedAt: number
   /** Of a scheduled task: the time before which it does not run. */
   runAt?: number
-  /** Of a blocked task: what it waits for. */
+  /** Of a blocked task: what it waits for, at most about 500 characters: `input.email: expected string`. */
   why?: string
   /** Of a waiting task: the error of the attempt before. */
   lastError?: ErrorRecord

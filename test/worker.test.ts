@@ -879,3 +879,26 @@ describe('options', () => {
     expect(w.clock.timers).toBe(0)
   })
 })
+
+test('follow-ups are claimed at once, also when a claim just before brought nothing', async () => {
+  const w = world()
+  const tab = w.tab({ slots: 2 })
+  await tab.worker.start()
+  const next = { queue: 'default', name: 'work', input: { do: 'ok' }, priority: 0 }
+  const [id = ''] = await w.add([{ do: 'ok', ms: 50, followUps: [next] }])
+  await w.clock.advance(10)
+  // A hint makes it look again, and the task ends while that look is on its way.
+  const { exchange } = tab.backend
+  const gates: (() => void)[] = []
+  tab.backend.exchange = async (x) => {
+    if (gates.length === 0) await new Promise<void>((resolve) => gates.push(resolve))
+    return exchange.call(tab.backend, x)
+  }
+  w.channel.post({ type: 'added', queues: ['default'] })
+  await w.clock.advance(100)
+  expect(await w.states([id])).toEqual(['running'])
+  gates[0]?.()
+  await w.clock.advance(200)
+  expect(await w.states([id])).toEqual(['completed'])
+  expect(await w.backend.counts()).toMatchObject({ completed: 2, available: 0 })
+})

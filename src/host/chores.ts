@@ -162,9 +162,11 @@ export class Chores {
     this.#table = table
     const { gates, more } = await this.#parked.look()
     if (more) this.#readOn(PAGES)
-    // Behind so many others there may be tasks of any handler here: they need not wait until all were read.
+    // Behind so many others there may be tasks of any handler here: they need not wait until all were read, unless there are
+    // so many handlers that asking for each would take longer.
     const names = Object.keys(table)
-    const held = more ? [ONLINE, ...names.flatMap((name) => [handlerGate(name), inputGate(name)])] : gates
+    const any = more && names.length <= GATES / 2
+    const held = any ? [ONLINE, ...names.flatMap((name) => [handlerGate(name), inputGate(name)])] : gates
     await this.#open(held)
     this.#refit = held.filter((gate) => this.#isServed(gate, 'input'))
     if (this.#refit.length === 0) return

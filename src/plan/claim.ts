@@ -24,8 +24,9 @@ import {
 const CRASHED_ONCE = 16
 /** … those that crashed more often run alone. */
 const ALONE = 2
-/** Tasks parked in one transaction, at most. */
+/** Tasks parked in one transaction, at most; a mark costs as much as that of so many tasks, which one may stand for. */
 const PARKED = 4096
+const MARK = 8
 /** Marks of what is due, read at a time, at most. */
 const MARKS = 512
 /** Skips read at a time. */
@@ -329,7 +330,7 @@ export class Claim {
           ...(error === undefined ? {} : { error }),
         })
         this.parked.add(name)
-        this.#parkable -= end - start
+        this.#parkable -= Math.max(end - start, MARK)
       }
       start = end
     }

@@ -90,6 +90,24 @@ describe.each(backends)('inputs in %s', (_, make) => {
     expect(await queue.counts()).toMatchObject({ failed: 1, available: 0, blocked: 0 })
   })
 
+  test('a refusal is short, however long what it refuses', async () => {
+    const { queue } = await app(make(), { echo: (input: unknown) => input })
+    const odd: unknown[] = [
+      'x'.repeat(1_000_000),
+      () => 'x'.repeat(1_000),
+      { x: 'y'.repeat(1_000_000) },
+      Symbol('x'),
+      5n,
+    ]
+    for (const priority of odd) {
+      const error: unknown = await Reflect.apply(queue.enqueue, queue, ['echo', 1, { priority }]).catch(
+        (e: unknown) => e,
+      )
+      expect(error).toBeInstanceOf(InvalidOptionError)
+      expect(String(error).length).toBeLessThan(250)
+    }
+  })
+
   test('options are read once, and what their getters throw is thrown before anything is written', async () => {
     const { queue } = await app(make(), { echo: (input: unknown) => input })
     const reads: string[] = []
