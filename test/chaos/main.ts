@@ -13,7 +13,8 @@ const usage = `npm run test:chaos [-- --seed N] [--seeds N] [--kills N] [--tasks
   --seeds   how many; default 10, or 1 if a seed is given
   --kills   of each seed; default 50
   --tasks   of each seed, about; default 20000
-  --only    kinds of kills, with commas: ${kinds.join(', ')}`
+  --only    kinds of kills, with commas: ${kinds.join(', ')}
+  --diary   prints what happened, also where nothing is wrong`
 
 /** Plays the seeds that the command line asks for. Resolves with the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -30,9 +31,11 @@ export async function main(args: string[]): Promise<number> {
       const played = await play(site, { seed: i, kills, tasks, among })
       all.push(played)
       console.log(line(played))
-      if (process.env.DIARY) console.log(played.diary.lines.join('\n'))
+      if (options.diary) console.log(played.diary.lines.join('\n'))
       if (isBad(played))
-        console.log(story(played, `npm run test:chaos -- --seed ${i} --kills ${kills} --tasks ${tasks}`))
+        console.log(
+          story(played, `npm run test:chaos -- --seed ${i} --kills ${kills} --tasks ${tasks} --only '${among}'`),
+        )
     }
   } finally {
     await site.close()
@@ -46,7 +49,7 @@ function asked(args: string[]) {
   try {
     const { values } = parseArgs({
       args,
-      options: { seed: number, seeds: number, kills: number, tasks: number, only: number },
+      options: { seed: number, seeds: number, kills: number, tasks: number, only: number, diary: { type: 'boolean' } },
     })
     const of = (text: string | undefined, otherwise: number) =>
       text === undefined ? otherwise : Math.max(1, Number(text))
@@ -57,6 +60,7 @@ function asked(args: string[]) {
       kills: of(values.kills, 50),
       tasks: of(values.tasks, 20_000),
       among: kinds.filter((kind) => only.includes(kind)),
+      diary: values.diary === true,
     }
   } catch {
     return undefined
