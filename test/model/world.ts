@@ -561,6 +561,7 @@ export class World {
   /** What goes is for the backend to say, within what may go. */
   async #prune(i: number, { age, count }: Of<'prune'>): Promise<string | undefined> {
     const { model, now } = this
+    let died: unknown
     const note = await this.#attempt(
       i,
       async ({ backend }) => {
@@ -570,7 +571,11 @@ export class World {
       () => {},
       () => {},
       true,
-    )
+    ).catch((error: unknown) => {
+      if (!(error instanceof DeadError)) throw error
+      died = error
+      return 'it died'
+    })
     const kept = Math.max(age, 60_000)
     const reader = this.#reader()
     const gone = []
@@ -594,6 +599,7 @@ export class World {
       if (at >= now - kept) same(outside > count, true, `${id} is one too many of ${outside}`)
     }
     model.forget(pruned, [])
+    if (died) throw died
     return note ?? `${pruned.length} tasks, ${gone.length} batches`
   }
 }
