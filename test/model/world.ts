@@ -113,6 +113,9 @@ export class World {
     // A host may hold what it does not know of: it was too late with what it said, or said it wrongly.
     this.#hosts[0] = this.#life(0)
     await this.#act({ do: 'recover', host: 0, dead: 'others', left: true, maxCrashes: 3 }, 0)
+    // They would run one by one, or 16 at a time: hundreds take too long.
+    const crashed = this.model.tasks.filter(({ crashes }) => crashes > 0).length
+    if (crashed > MANY) await this.#act({ do: 'clear', client: 0, queue: undefined }, 0)
     const claims = {
       limit: 600,
       claims: true,
