@@ -47,11 +47,11 @@ const inBrowser = typeof document !== 'undefined'
 
 describe.each([
   ...(inBrowser ? [] : [{ name: 'memory', make: memory, runs: 60, swept: 6 }]),
-  { name: 'IndexedDB', make: indexedDB, runs: inBrowser ? 4 : 6, swept: inBrowser ? 1 : 0 },
+  { name: 'IndexedDB', make: indexedDB, runs: inBrowser ? 12 : 6, swept: inBrowser ? 1 : 0 },
 ])('model: $name', ({ make, runs, swept }) => {
   it('whatever several clients and hosts do, and whatever breaks, all that can be read is as the model says', async () => {
     let done = 0
-    await histories(history(inBrowser ? 12 : 40), runs, async (steps, tell) => {
+    await histories(history(inBrowser ? 25 : 40), runs, async (steps, tell) => {
       await run(await make(), steps, tell)
       done++
     })

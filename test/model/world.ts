@@ -1,16 +1,18 @@
-import { expect } from 'vitest'
-import type { Change, Claimed, Exchange, Exchanged, NewTask, Settlement } from '../../src/backend.js'
+import type { Change, Claimed, Exchange, Exchanged, NewTask } from '../../src/backend.js'
 import { localChannel } from '../../src/channel.js'
 import { StorageError } from '../../src/errors.js'
 import { LocalBackend } from '../../src/local.js'
-import { allLedgers, one, ROOT, type Stage } from '../../src/plan/records.js'
+import type { Stage } from '../../src/plan/records.js'
 import type { Storage } from '../../src/storage.js'
 import { formatId, parseId, type TaskId } from '../../src/task.js'
+import { compareAnswers } from './answers.js'
 import { check, pick, same } from './check.js'
 import { DeadError, FaultyStorage } from './faults.js'
 import { type Answer, Model, type ModelTask } from './model.js'
 import { describeStep } from './script.js'
-import { type Action, names, type Of, pipelines, type SettleKind, type Step } from './steps.js'
+import { type Item, settlementsOf } from './settling.js'
+import { type Action, names, type Of, pipelines, type Step } from './steps.js'
+import { heldIn, leasesOf, originOf, seqOf } from './stored.js'
 
 /** A database that clients share. */
 export interface Database {
@@ -40,7 +42,6 @@ const LEASE = 30_000
 const MANY = 60
 /** So many lanes, at most, are new after one step: queues and priorities of follow-ups, at once and later. */
 const NEW_LANES = 14
-const boom = { name: 'Error', message: 'boom', code: 'bang' }
 
 /** Runs a history against a database and against the model, and compares the two after every step. */
 export class World {
@@ -112,6 +113,9 @@ export class World {
     // A host may hold what it does not know of: it was too late with what it said, or said it wrongly.
     this.#hosts[0] = this.#life(0)
     await this.#act({ do: 'recover', host: 0, dead: 'others', left: true, maxCrashes: 3 }, 0)
+    // They would run one by one, or 16 at a time: hundreds take too long.
+    const crashed = this.model.tasks.filter(({ crashes }) => crashes > 0).length
+    if (crashed > MANY) await this.#act({ do: 'clear', client: 0, queue: undefined }, 0)
     const claims = {
       limit: 600,
       claims: true,
@@ -237,7 +241,7 @@ export class World {
 
   // — add ———————————————————————————————————————————————————————————————————————————————————————————————————————————————
 
-  #input(): { n: number; keep: boolean; last: boolean } {
+  #input(): Item {
     const n = this.#inputs++
     return { n, keep: n % 3 !== 0, last: n % 5 !== 0 }
   }
@@ -340,7 +344,7 @@ export class World {
     const host = this.#hosts[action.host] ?? this.#life(action.host)
     const { now } = this
     const settle = host.held.flatMap((task, k) =>
-      this.#settlements(task, action.settle[k % action.settle.length] ?? 'keep'),
+      settlementsOf(task, action.settle[k % action.settle.length] ?? 'keep', now, () => this.#input()),
     )
     const { limit, names, queues } = action
     const x: Exchange = {
@@ -384,7 +388,7 @@ export class World {
       (value) => {
         answer = value
         // The ids of what it claimed are known; those of what it stored are not yet.
-        if (predicted) this.#compare(x, predicted, value, repeated())
+        if (predicted) compareAnswers(this.model, x, predicted, value, repeated())
       },
     )
     if (!answer) return note ?? 'no answer'
@@ -406,98 +410,6 @@ export class World {
       parked.length && `parked ${parked}`,
     ]
     return parts.filter(Boolean).join(', ')
-  }
-
-  #compare(x: Exchange, predicted: Answer, answer: Exchanged, repeated: boolean): void {
-    const who = `${x.host}'s exchange ${x.seq}`
-    if (x.leave && repeated) return
-    same(answer.fenced, predicted.fenced, `${who}: fenced`)
-    if (answer.fenced) return
-    const ids = (tasks: readonly { id: string }[]) => tasks.map(({ id }) => id)
-    const order = (list: string[]) => (repeated ? list.sort() : list)
-    same(order(ids(answer.claimed)), order(ids(predicted.claimed)), `${who}: claimed`)
-    for (const [k, task] of answer.claimed.entries()) {
-      const of = repeated ? predicted.claimed.find(({ id }) => id === task.id) : predicted.claimed[k]
-      if (!of) continue
-      const { name, input, attempt, crashes, enqueuedAt, priority, queue, lane, position } = task
-      const wanted = [
-        of.name,
-        of.input,
-        of.attempt,
-        of.crashes,
-        of.enqueuedAt,
-        of.priority,
-        of.queue,
-        of.lane,
-        of.position,
-      ]
-      same(
-        [name, input, attempt, crashes, enqueuedAt, priority, queue, lane, position],
-        wanted,
-        `${who}: claimed ${task.id}`,
-      )
-      same([task.seq], [x.seq], `${who}: seq of ${task.id}`)
-    }
-    if (!x.leave) {
-      const holds = [...heldIn(answer.held)].sort()
-      const wanted = this.model.heldBy(x.host).map(({ lane, position, place, attempt, crashes }) => {
-        return [`${lane}:${position}`, [place.at === 'held' ? place.seq : 0, attempt, crashes].join()] as const
-      })
-      same(holds, [...wanted].sort(), `${who}: held`)
-    }
-    for (const id of predicted.batches) {
-      if (!answer.batches.includes(id)) same(answer.batches, predicted.batches, `${who}: batches that moved`)
-    }
-    if (repeated) return
-    same(answer.dropped, predicted.dropped, `${who}: dropped`)
-    same([...answer.parked].sort(), [...predicted.parked].sort(), `${who}: parked`)
-    if (!x.claim) return
-    if (predicted.more && !answer.more) same(answer.more, true, `${who}: more`)
-    const idle = answer.claimed.length === 0 && answer.parked.length === 0 && this.model.unseen.length === 0
-    if (idle && x.claim.limit > 0 && !predicted.more) same(answer.more, false, `${who}: more of what can't be claimed`)
-    const waits = answer.more || this.model.heldBy(x.host).length > 0
-    const wakeAt = answer.wakeAt ?? Number.POSITIVE_INFINITY
-    if (!waits && wakeAt > predicted.wakeAt) same(wakeAt, predicted.wakeAt, `${who}: wakeAt`)
-    if (!answer.more) same(wakeAt > x.now, true, `${who}: wakes later`)
-  }
-
-  #settlements(task: Claimed, kind: SettleKind): Settlement[] {
-    const { lane, position, seq, attempt, crashes, name } = task
-    const { now } = this
-    const at = { lane, position, seq }
-    const times = { startedAt: now - 5, finishedAt: now, attempt }
-    const n = this.#inputs++
-    const value = name === 'b' && n % 2 ? n % 4 === 1 || 'truthy' : this.#input()
-    const done = { ...at, ...times, to: 'completed' as const, value }
-    const follow = { queue: n % 3 ? 'default' : 'other', name: 'a', input: this.#input(), priority: n % 2 }
-    switch (kind) {
-      case 'ok':
-        return [done]
-      case 'fail':
-        return [{ ...at, ...times, to: 'failed', error: boom, ...(n % 2 ? { followUps: [follow] } : {}) }]
-      case 'retry':
-        return [{ ...at, to: 'aside', order: now + 40, attempt: attempt + 1, crashes, error: boom }]
-      case 'back':
-        return [{ ...at, to: 'aside', order: 0, attempt, crashes }]
-      case 'crash':
-        return [{ ...at, to: 'aside', order: 0, attempt, crashes: crashes + 1 }]
-      case 'park':
-        return [{ ...at, to: 'aside', order: 0, attempt, crashes, gate: 'online', why: 'offline' }]
-      case 'keep':
-        return []
-      case 'follow':
-        return [{ ...done, followUps: [follow, { ...follow, input: this.#input(), queue: 'new' }] }]
-      case 'follow later':
-        return [{ ...done, followUps: [{ ...follow, runAt: now + 70 }] }]
-      case 'follow into batch':
-        return [{ ...done, followUps: [{ ...follow, batch: ['x', 'y', 'z', 'p'][n % 4] ?? 'x' }] }]
-      case 'end batch':
-        return [{ ...done, endBatches: [['x', 'y', 'p', 'none'][n % 4] ?? 'x'] }]
-      case 'wrong seq':
-        return [{ ...done, seq: seq + 1 }]
-      case 'twice':
-        return [done, { ...done, value: 'again' }]
-    }
   }
 
   // — the others ————————————————————————————————————————————————————————————————————————————————————————————————————————
@@ -561,6 +473,7 @@ export class World {
   /** What goes is for the backend to say, within what may go. */
   async #prune(i: number, { age, count }: Of<'prune'>): Promise<string | undefined> {
     const { model, now } = this
+    let died: unknown
     const note = await this.#attempt(
       i,
       async ({ backend }) => {
@@ -570,7 +483,11 @@ export class World {
       () => {},
       () => {},
       true,
-    )
+    ).catch((error: unknown) => {
+      if (!(error instanceof DeadError)) throw error
+      died = error
+      return 'it died'
+    })
     const kept = Math.max(age, 60_000)
     const reader = this.#reader()
     const gone = []
@@ -594,51 +511,7 @@ export class World {
       if (at >= now - kept) same(outside > count, true, `${id} is one too many of ${outside}`)
     }
     model.forget(pruned, [])
+    if (died) throw died
     return note ?? `${pruned.length} tasks, ${gone.length} batches`
   }
-}
-
-/** What flat parts hold: place, and seq, attempt and crashes. */
-function heldIn(parts: Float64Array): Map<string, string> {
-  const held = new Map<string, string>()
-  for (let k = 0; k < parts.length; k += 6) {
-    const [seq = 0, lane = 0, from = 0, to = 0, attempt = 0, crashes = 0] = parts.subarray(k, k + 6)
-    for (let p = from; p < to; p++) {
-      expect(held.has(`${lane}:${p}`), 'held twice').toBe(false)
-      held.set(`${lane}:${p}`, [seq, attempt, crashes].join())
-    }
-  }
-  return held
-}
-
-/** Hosts' entries, one for each queue. */
-const entriesOf = (storage: Storage) =>
-  storage.run(
-    function* () {
-      const ledgers = allLedgers()
-      yield [ledgers]
-      return { writes: [], value: ledgers.found.flatMap(({ hosts }) => Object.entries(hosts)) }
-    },
-    { stores: ['ledger'], write: false },
-  )
-
-const originOf = (storage: Storage) =>
-  storage.run(
-    function* () {
-      const root = one('root', ROOT)
-      yield [root]
-      return { writes: [], value: root.found[0]?.origin ?? '' }
-    },
-    { stores: ['ledger'], write: false },
-  )
-
-async function leasesOf(storage: Storage): Promise<Map<string, number>> {
-  const until = new Map<string, number>()
-  for (const [host, entry] of await entriesOf(storage)) until.set(host, Math.max(until.get(host) ?? 0, entry.until))
-  return until
-}
-
-async function seqOf(storage: Storage, host: string): Promise<number | undefined> {
-  const seqs = (await entriesOf(storage)).filter(([id]) => id === host).map(([, { seq }]) => seq)
-  return seqs.length > 0 ? Math.max(...seqs) : undefined
 }
