@@ -8,7 +8,7 @@ import {
   type BatchMark,
   type Block,
   type DeadMark,
-  isTable,
+  isMark,
   keyOf,
   type LaneMark,
   type Ledger,
@@ -135,7 +135,7 @@ export function* surveyMarks(survey: Survey, tally: Tally): Step<void> {
   yield* scan('marks', (key, record) => {
     const kind = isList(key) ? key[0] : undefined
     // Marks of kinds unknown here may be a newer version's.
-    if (!isTable(kind)) return 1
+    if (!isMark(kind)) return 1
     if (kind === 'lane') survey.origins.push(...originIn(record))
     if (take(survey, kind, key, record)) return 1
     tally.note(kind)
