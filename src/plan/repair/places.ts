@@ -91,7 +91,7 @@ function headOf(
 ): Position {
   const waiting = at.asides.filter(({ gate }) => gate !== null)
   const elsewhere = minus(union(at.ended, waiting), union(at.skips))
-  const first = Math.min(...at.skips.map(({ from }) => from))
+  const first = at.skips.reduce((least, { from }) => Math.min(least, from), Number.POSITIVE_INFINITY)
   const passed = elsewhere.filter(({ from }) => from < first)
   const unreadable = of.brokenOutcomes.map(({ to }) => to)
   return Math.max(Math.min(first, passed.at(-1)?.to ?? 0), at.covered[0]?.from ?? 0, ...unreadable)
