@@ -24,9 +24,10 @@ import {
 import { mendLedgers, mendMarks, mendParts, mendRoot } from './books.js'
 import { type Context, clearLane, decide, mendLane } from './lane.js'
 import { type Ends, sortLanes } from './lanes.js'
+import { countKinds, surveyOutcomes } from './outcomes.js'
 import { countIn, type Endings, sortParts } from './parts.js'
 import { firstAfter, minus, union } from './stretches.js'
-import { countKinds, emptySurvey, surveyBlocks, surveyLedgers, surveyMarks, surveyOutcomes } from './survey.js'
+import { emptySurvey, surveyBlocks, surveyLedgers, surveyMarks } from './survey.js'
 import { type Repaired, Tally } from './tally.js'
 
 export { describe, foundAny, type Repaired } from './tally.js'
