@@ -174,7 +174,7 @@ export class LocalBackend implements Backend {
       } catch (error) {
         if (!isDamage(error)) throw error
         if (mended === MENDINGS) {
-          const message = `Stored records are damaged in a way that can't be mended: ${error.message} Delete the database to go on.`
+          const message = `${error.message} It could not be mended: what cannot be written to, or read, must be deleted to go on.`
           throw new StorageError('broken', message, { cause: error })
         }
         await this.repair()

@@ -116,15 +116,22 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
   })
 
   it('a block that cannot be read, the last one too, does not keep anyone from enqueueing', async () => {
-    for (const junk of [null, 'x', { lane: 0, from: 0, to: 5 }]) {
+    const spoilt: [(record: Record<string, unknown>) => unknown, number][] = [
+      [(record) => ({ ...record, inputs: [1, 2] }), 3],
+      [() => ({ lane: 0, from: 0, to: 5 }), 5],
+      // Of a block that says nothing of itself nobody knows how long it was: no position is given out twice.
+      [() => null, 256],
+    ]
+    for (const [junk, failed] of spoilt) {
       const { b, spoil, open } = await start()
       const [id = ''] = await b.add(3)
-      await spoil(block(0), (record) => (junk === 'x' ? { ...record, inputs: [1, 2] } : junk))
+      await spoil(block(0), junk)
       const page = open()
       const [later = ''] = await page.add(1)
       expect(await page.runAll()).toEqual([0])
       expect((await page.result(id))?.status).toBe('failed')
       expect((await page.result(later))?.status).toBe('completed')
+      expect((await page.counts()).failed).toBe(failed)
     }
   })
 
@@ -394,6 +401,27 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
     await page.backend.repair?.()
     for (const [store, key] of keys) expect(await at(store, key), `${store} ${JSON.stringify(key)}`).toBeUndefined()
     expect(await at('marks', ['newer', 1])).toBe('kept')
+  })
+
+  it('records that have changed places are not taken for each other', async () => {
+    const { b, storage, open } = await start()
+    const swap = async (test: (stored: Stored) => boolean) => {
+      const [one, other] = (await everything(storage)).filter(test)
+      if (!one || !other) throw new Error('There are no two of them.')
+      const put = ({ store, key }: Stored, record: unknown) => ({ kind: 'put' as const, store, key, record })
+      await write(storage, put(one, other.record), put(other, one.record))
+    }
+    await b.add(10, { id: 'a' })
+    await b.add(20, { id: 'b' })
+    await b.add([{ queue: 'q', input: 'q' }])
+    await swap(mark('batch'))
+    expect(await open().backend.batch('a')).toMatchObject({ id: 'a', total: 10 })
+    expect(await open().backend.batch('b')).toMatchObject({ id: 'b', total: 20 })
+    await swap(ledger)
+    expect(await open().counts('q')).toEqual({ available: 1 })
+    await swap(({ store, key }) => store === 'blocks' && Array.isArray(key) && key[0] === 0)
+    expect(await open().runAll()).toEqual(['q'])
+    expect(await b.counts()).toEqual({ completed: 1, failed: 30 })
   })
 
   it('two lanes for one priority: the tasks of both run', async () => {

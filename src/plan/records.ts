@@ -251,8 +251,9 @@ const keys: { [T in Table]: (record: TableRecord<T>) => Key } = {
 /** The key a record must have, as the storage knows it. */
 export const keyOf = <T extends Table>(table: T, record: TableRecord<T>): Key => full(table, keys[table](record))
 
-export const isTable = (kind: unknown): kind is Table => typeof kind === 'string' && Object.hasOwn(storeOf, kind)
-export const storeFor = (table: Table): Store => storeOf[table]
+/** Whether marks of this kind are known here. */
+export const isMark = (kind: unknown): kind is Table => isTable(kind) && storeOf[kind] === 'marks'
+const isTable = (kind: unknown): kind is Table => typeof kind === 'string' && Object.hasOwn(storeOf, kind)
 
 /** The record under a key. */
 export function one<T extends Table>(table: T, key: Key): ReadOf<T> {

@@ -5,17 +5,29 @@
  * One transaction that reads everything, so that it can't be out of step with tabs at work; it holds pages, positions and
  * counts, never all inputs or values. On a database where nothing is wrong it writes nothing.
  */
+import { StorageError } from '../../errors.js'
 import type { Plan } from '../../storage.js'
 import type { Lane } from '../../task.js'
 import { overlap } from '../ledger.js'
 import { sliceOutcome } from '../outcome.js'
-import { CANCELLED, COMPLETED, FAILED, type Outcome, type PartMark, type Root, remove, store } from '../records.js'
+import {
+  CANCELLED,
+  COMPLETED,
+  FAILED,
+  LAYOUT,
+  type Outcome,
+  type PartMark,
+  type Root,
+  remove,
+  store,
+} from '../records.js'
 import { mendLedgers, mendMarks, mendParts, mendRoot } from './books.js'
 import { type Context, clearLane, decide, mendLane } from './lane.js'
 import { type Ends, sortLanes } from './lanes.js'
+import { countKinds, surveyOutcomes } from './outcomes.js'
 import { countIn, type Endings, sortParts } from './parts.js'
 import { firstAfter, minus, union } from './stretches.js'
-import { countKinds, emptySurvey, surveyBlocks, surveyLedgers, surveyMarks, surveyOutcomes } from './survey.js'
+import { emptySurvey, surveyBlocks, surveyLedgers, surveyMarks } from './survey.js'
 import { type Repaired, Tally } from './tally.js'
 
 export { describe, foundAny, type Repaired } from './tally.js'
@@ -25,6 +37,9 @@ export function* repair({ now, fresh }: { now: number; fresh: Root }): Plan<Repa
   const survey = emptySurvey()
   const tally = new Tally()
   yield* surveyLedgers(survey, tally)
+  if (survey.root && survey.root.layout > LAYOUT) {
+    throw new StorageError('newer-version', 'The database was made by a newer version: reload this page.')
+  }
   yield* surveyMarks(survey, tally)
   yield* surveyBlocks(survey, tally)
   const sorted = sortParts(survey, tally)

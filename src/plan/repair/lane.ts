@@ -77,7 +77,8 @@ export function mendLane(context: Context, of: Sorted, parts: readonly PartMark[
     ...outcomesOf(context, lane, failed, INPUT_LOST),
     ...outcomesOf(context, lane, unknown, RESULT_LOST),
   ]
-  writes.push(...blocks.map((block) => store('block', block)), ...outcomes.map((outcome) => store('outcome', outcome)))
+  for (const block of blocks) writes.push(store('block', block))
+  for (const outcome of outcomes) writes.push(store('outcome', outcome))
   tally.repaired.failed += size(failed) + size(unknown)
   tally.repaired.returned += size(nowhere)
   for (const stretch of nowhere) {

@@ -52,7 +52,11 @@ export function placesOf(of: Evidence): Places {
   const within: Stretch[] = [{ from: 0, to: end + BEYOND }]
   const asides = of.asides.filter(({ to }) => to <= end + BEYOND)
   const ended = both(union(of.ended), within)
-  const broken = of.log.broken.map((from) => ({ from, to: Math.min(from + BLOCK_TASKS, nextStart(of.log, from)) }))
+  // Parts of batches tell how long a block was.
+  const broken = of.log.broken.map(({ from, to }) => {
+    const known = of.parts.some((part) => part.from <= from && from < part.to)
+    return { from, to: known ? from + 1 : Math.min(to, nextStart(of.log, from)) }
+  })
   const brokenEnds = of.brokenOutcomes.map(({ to }) => ({ from: to - 1, to }))
   const known = both(union(ended, asides, of.leases, of.parts, broken, brokenEnds), within)
   const tail = Math.max(end, known.at(-1)?.to ?? 0, Math.min(of.head ?? 0, end + BEYOND))
@@ -91,7 +95,7 @@ function headOf(
 ): Position {
   const waiting = at.asides.filter(({ gate }) => gate !== null)
   const elsewhere = minus(union(at.ended, waiting), union(at.skips))
-  const first = Math.min(...at.skips.map(({ from }) => from))
+  const first = at.skips.reduce((least, { from }) => Math.min(least, from), Number.POSITIVE_INFINITY)
   const passed = elsewhere.filter(({ from }) => from < first)
   const unreadable = of.brokenOutcomes.map(({ to }) => to)
   return Math.max(Math.min(first, passed.at(-1)?.to ?? 0), at.covered[0]?.from ?? 0, ...unreadable)

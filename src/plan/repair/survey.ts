@@ -2,17 +2,16 @@
 import { compareKeys, isList, type Key } from '../../storage.js'
 import type { Lane, Position } from '../../task.js'
 import type { Step } from '../ledger.js'
-import { kindAt } from '../outcome.js'
 import {
   type AsideMark,
   type BatchMark,
+  BLOCK_TASKS,
   type Block,
   type DeadMark,
-  isTable,
+  isMark,
   keyOf,
   type LaneMark,
   type Ledger,
-  type Outcome,
   type PartMark,
   ROOT,
   type Root,
@@ -45,8 +44,8 @@ export interface Run extends Stretch {
 export interface Log {
   runs: Run[]
   starts: Position[]
-  /** Where unreadable blocks began. */
-  broken: Position[]
+  /** Where unreadable blocks lay, at most: positions that were given out must not be given out again. */
+  broken: Stretch[]
   /** Blocks without inputs, of an earlier repair. */
   lost: Stretch[]
 }
@@ -94,7 +93,7 @@ export const emptySurvey = (): Survey => ({
   removals: [],
 })
 
-const belongs = <T extends Table>(table: T, key: Key, record: Parameters<typeof keyOf<T>>[1]): boolean =>
+export const belongs = <T extends Table>(table: T, key: Key, record: Parameters<typeof keyOf<T>>[1]): boolean =>
   compareKeys(keyOf(table, record), key) === 0
 
 /** Hands over every record of a store with its key, in their order. `tasks`: how many are in a record, to size the pages. */
@@ -136,7 +135,7 @@ export function* surveyMarks(survey: Survey, tally: Tally): Step<void> {
   yield* scan('marks', (key, record) => {
     const kind = isList(key) ? key[0] : undefined
     // Marks of kinds unknown here may be a newer version's.
-    if (!isTable(kind)) return 1
+    if (!isMark(kind)) return 1
     if (kind === 'lane') survey.origins.push(...originIn(record))
     if (take(survey, kind, key, record)) return 1
     tally.note(kind)
@@ -185,13 +184,23 @@ export function* surveyBlocks(survey: Survey, tally: Tally): Step<void> {
     }
     tally.note('block')
     survey.removals.push({ store: 'blocks', key })
-    if (log && from !== undefined && from >= end) log.broken.push(from)
+    if (log && from !== undefined && from >= end) log.broken.push({ from, to: from + sizeOf(record, from) })
     return 1
   })
 }
 
+/** How many tasks an unreadable block had, by what it says itself; else as many as it can have had. */
+function sizeOf(record: unknown, from: Position): number {
+  const left = new Map(typeof record === 'object' && record !== null ? Object.entries(record) : [])
+  if (left.get('from') !== from) return BLOCK_TASKS
+  const [to, inputs] = [left.get('to'), left.get('inputs')]
+  const sizes = [isCount(to) ? to - from : 0, Array.isArray(inputs) ? inputs.length : 0]
+  const size = Math.max(...sizes.filter((one) => one > 0 && one <= BLOCK_TASKS))
+  return size > 0 ? size : BLOCK_TASKS
+}
+
 /** Lane and position of a key of blocks or outcomes, as far as it is one. */
-function placeOf(key: Key): [lane: Lane | undefined, position: Position | undefined] {
+export function placeOf(key: Key): [lane: Lane | undefined, position: Position | undefined] {
   if (!isList(key) || key.length !== 2) return [undefined, undefined]
   const [lane, position] = key
   return isCount(lane) && isCount(position) ? [lane, position] : [undefined, undefined]
@@ -217,85 +226,4 @@ function addBlock(log: Log, block: Block): void {
   if (start !== undefined) run.start = start
   if (indexes) run.indexes = indexes
   log.runs.push(run)
-}
-
-/** Hands over the outcomes of every lane in the order of their ends; `mended`: without what could not be read of them. */
-export function* surveyOutcomes(
-  survey: Survey,
-  { tally, now }: { tally: Tally; now: number },
-  on: { outcome(outcome: Outcome, mended: boolean): void; broken(lane: Lane, outcome: BrokenOutcome): void },
-): Step<void> {
-  const ends = new Map<Lane, Position>()
-  yield* scan('outcomes', (key, record) => {
-    const [lane, last] = placeOf(key)
-    if (lane === undefined || last === undefined) {
-      tally.note('outcome')
-      survey.removals.push({ store: 'outcomes', key })
-      return 1
-    }
-    const end = ends.get(lane) ?? 0
-    const outcome = fits('outcome', record) && belongs('outcome', key, record) ? record : salvaged(key, record, now)
-    if (outcome !== record) tally.note('outcome')
-    if (!outcome) {
-      survey.removals.push({ store: 'outcomes', key })
-      on.broken(lane, { to: last + 1, ...begin(record, end, last) })
-      return 1
-    }
-    if (outcome.to > (survey.logs.get(lane)?.runs.at(-1)?.to ?? 0) + BEYOND) {
-      tally.note('outcome')
-      survey.removals.push({ store: 'outcomes', key })
-      return 1
-    }
-    ends.set(lane, last + 1)
-    on.outcome(outcome, outcome !== record)
-    return outcome.values?.length ?? 1
-  })
-}
-
-/** Where an unreadable outcome says it began, if it can have, and if it is not another one that lies here. */
-function begin(record: unknown, end: Position, last: Position): { from?: Position } {
-  if (typeof record !== 'object' || record === null || !('from' in record && 'to' in record)) return {}
-  const { from, to } = record
-  return isCount(from) && from >= end && from <= last && to === last + 1 ? { from } : {}
-}
-
-/** What an outcome is worth without what is unreadable in it; undefined if not even its ends can be told. */
-function salvaged(key: Key, record: unknown, now: number): Outcome | undefined {
-  if (typeof record !== 'object' || record === null) return undefined
-  const kept: Record<string, unknown> = {}
-  const known = [
-    'lane',
-    'from',
-    'to',
-    'kinds',
-    'values',
-    'at',
-    'times',
-    'attempts',
-    'reason',
-    'name',
-    'enqueuedAt',
-    'batch',
-  ]
-  const fields = new Map(Object.entries(record))
-  for (const field of known) {
-    const value = fields.get(field)
-    if (value === undefined) continue
-    kept[field] = value
-    // The first four are what it is about; of the others, those stay that fit.
-    if (known.indexOf(field) > 4 && !fits('outcome', { at: now, ...kept })) delete kept[field]
-  }
-  const outcome: unknown = { at: now, ...kept }
-  return fits('outcome', outcome) && belongs('outcome', key, outcome) ? outcome : undefined
-}
-
-/** How many of an outcome ended how, in a stretch of it. */
-export function countKinds(
-  outcome: Outcome,
-  { from, to }: Stretch,
-): [completed: number, failed: number, cancelled: number] {
-  const counts: [number, number, number] = [0, 0, 0]
-  if (typeof outcome.kinds === 'number') counts[kindAt(outcome, from)] = to - from
-  else for (let p = from; p < to; p++) counts[kindAt(outcome, p)]++
-  return counts
 }
