@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launch, openLab, role, type Site, serveSite } from './support/browsers/site.js'
+import { launch, openLab, role, type Site, serveSite, still } from './support/browsers/site.js'
 
 // Pages over plain http from another machine, such as a phone in the local network: no secure context, so no Web Locks, no
 // crypto.randomUUID, no crypto.subtle. Leases carry everything; all pages are hosts.
@@ -126,16 +126,11 @@ describe('without a secure context', { timeout: 40_000 }, () => {
     await b.evaluate(() => lab.worker.stop())
     const id = await a.evaluate(async () => (await lab.queue.enqueue('hold', { index: 0 })).id)
     await expect.poll(async () => (await runs(a, id))?.state).toBe('running')
-    const cdp = await a.context().newCDPSession(a)
-    await cdp.send('Debugger.enable')
-    const paused = new Promise((resolve) => cdp.once('Debugger.paused', resolve))
-    await cdp.send('Debugger.pause')
-    cdp.send('Runtime.evaluate', { expression: '0' }).catch(() => {})
-    await paused
+    const thaw = await still(a)
     await b.evaluate(() => lab.worker.start())
     await expect.poll(async () => (await runs(b, id))?.crashes, { timeout: 10_000 }).toBe(1)
     await expect.poll(async () => (await runs(b, id))?.state).toBe('running')
-    await cdp.send('Debugger.disable')
+    await thaw()
     await b.evaluate((database) => lab.go(database), database)
     expect(await b.evaluate((id) => lab.queue.getResult(id), id)).toMatchObject({ value: { tab: 'b' }, attempts: 1 })
     await b.evaluate(() => lab.worker.stop())

@@ -63,3 +63,18 @@ export async function openLab(context: BrowserContext, origin: string, options: 
 }
 
 export const role = (page: Page) => page.evaluate(() => lab.worker.role)
+
+/** Lets a page stand still, as frozen ones do (freeze.ts says how; its Web Workers go on). Resolves with the way to end that. */
+export async function still(page: Page): Promise<() => Promise<void>> {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('Debugger.enable')
+  const paused = new Promise((resolve) => cdp.once('Debugger.paused', resolve))
+  await cdp.send('Debugger.pause')
+  // The pause begins with the next statement that runs. It is not answered before the end.
+  cdp.send('Runtime.evaluate', { expression: '0' }).catch(() => {})
+  await paused
+  return async () => {
+    await cdp.send('Debugger.disable')
+    await page.evaluate(() => document.dispatchEvent(new Event('resume')))
+  }
+}
