@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { assertCloneable, cloneOf, roughSize, whyUncloneable } from '../src/cloneable.js'
+import { assertCloneable, cloneOf, whyUncloneable } from '../src/cloneable.js'
 import { InvalidInputError } from '../src/errors.js'
+import { roughSize } from '../src/rough-size.js'
 
 function pathOf(value: unknown): string | undefined {
   try {

@@ -116,6 +116,7 @@ describe('a task whose input does not fit its handler', () => {
     })
     await w.clock.advance(600_000)
     expect(next.executor.began).toHaveLength(odd.length + fit.length)
+    expect(new Set(next.executor.began.map(({ id }) => id)).size).toBe(odd.length + fit.length)
   })
 
   test('is tried a limited number of times by several hosts at once', async () => {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
-import { assertCloneable, roughSize } from '../cloneable.js'
+import { assertCloneable } from '../cloneable.js'
 import { InvalidOptionError } from '../errors.js'
+import { roughSize } from '../rough-size.js'
 import { nextTurn } from '../turn.js'
 
 /** What enqueueMany takes inputs from. No strings: they can be iterated, but nobody means that. */

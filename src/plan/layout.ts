@@ -1,6 +1,6 @@
 /** Laying tasks out in blocks, before anyone knows where the blocks will lie. */
 import type { NewTask } from '../backend.js'
-import { roughSize } from '../cloneable.js'
+import { roughSize } from '../rough-size.js'
 import type { Lane, Position, TaskSettings } from '../task.js'
 import { BLOCK_BYTES, BLOCK_TASKS, type Block, type PartMark } from './records.js'
 

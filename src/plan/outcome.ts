@@ -1,5 +1,5 @@
 /** Outcomes: how positions end, what is counted with it, and how an ended position is taken back. */
-import { roughSize } from '../cloneable.js'
+import { roughSize } from '../rough-size.js'
 import type { ErrorRecord, Interval, Lane, Position, Result, TaskId } from '../task.js'
 import type { Draft } from './ledger.js'
 import {
