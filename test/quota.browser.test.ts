@@ -27,7 +27,7 @@ async function small(quotaSize: number) {
     keep: ({ n }: { n: number; data: Uint8Array[] }) => n,
     large(n: number) {
       began.push(n)
-      return random(50_000)
+      return random(n % 2 === 0 ? 50_000 : 200_000)
     },
   }
   const queue = new TaskQueue<typeof handlers>({ backend, clock })
@@ -47,7 +47,7 @@ async function small(quotaSize: number) {
     await queue.close()
     await backend.destroy()
   })
-  const until = (condition: () => unknown) => clock.until(condition, { patience: 20, within: 10 * MINUTE })
+  const until = (condition: () => unknown) => clock.until(condition, { patience: 300, within: 10 * MINUTE })
   return { clock, queue, worker, events, errors, began, until, more }
 }
 

@@ -32,7 +32,7 @@ export class RefusedError extends Error {
 }
 
 export interface DriveOptions extends RunOptions {
-  /** Ways to abort those transactions whose writes were not all handed over; the others are left to the browser. */
+  /** Ways to abort those that are under way. One that was committed is beyond that. */
   unfinished: Set<() => void>
 }
 
@@ -59,30 +59,48 @@ async function readAndWrite<T>(
   const leave = () => abort(tx)
   unfinished.add(leave)
   tx.done.catch(() => {})
-  const requests: Promise<unknown>[] = [tx.done]
+  const ended = endOf(tx)
+  void ended.then(() => unfinished.delete(leave))
+  const refused: unknown[] = []
   let end: { writes: readonly Write[]; value: T }
   try {
     end = await waves(tx, plan())
-    for (const write of end.writes) requests.push(issue(tx, write))
+    for (const write of end.writes) issue(tx, write).catch((reason: unknown) => refused.push(reason))
     // Saves the round trip in which the browser would find out that no more requests come: 0.88 ms instead of 1.26.
     if (end.writes.length === 1 || !storesTheRest()) tx.commit()
   } catch (error) {
     // A plan that threw, or a value that can't be cloned: without this, the writes issued before it would be committed.
     abort(tx)
-    await Promise.allSettled(requests)
+    await ended
     throw error
-  } finally {
-    unfinished.delete(leave)
   }
-  const refused = (await Promise.allSettled(requests)).flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
-  if (refused.length > 0) throw reasonOf(refused, tx)
+  if ((await ended) === 'abort') throw reasonOf(refused, tx)
   return end.value
+}
+
+/**
+ * How a transaction ended. Its requests are not waited for: when no space is left, Chromium (147) never answers the put of a
+ * value over 64 kB, which it would store as a file of its own.
+ */
+function endOf<M extends Mode>(tx: Transaction<M>): Promise<'complete' | 'abort'> {
+  return new Promise((resolve) => {
+    tx.addEventListener('complete', () => resolve('complete'))
+    tx.addEventListener('abort', () => resolve('abort'))
+  })
+}
+
+/** What requests come to, or an error once the transaction is over without them. */
+function unlessOver<T, M extends Mode>(tx: Transaction<M>, requests: Promise<T>): Promise<T> {
+  const over = endOf(tx).then(() => {
+    throw tx.error ?? new DOMException('The transaction was aborted.', 'AbortError')
+  })
+  return Promise.race([requests, over])
 }
 
 /** Drives a plan in a transaction that goes on afterwards. Rejects with the platform's error or the plan's own. */
 export async function runIn<T>(tx: Upgrade, plan: Plan<T>): Promise<T> {
   const { writes, value } = await waves(tx, plan)
-  await Promise.all(writes.map((write) => issue(tx, write)))
+  await unlessOver(tx, Promise.all(writes.map((write) => issue(tx, write))))
   return value
 }
 
@@ -95,9 +113,8 @@ async function waves<T, M extends Mode>(
   while (!step.done) {
     const wave = step.value
     // All at once: they cost one round trip together.
-    const records = await Promise.all(
-      wave.map((read) => (read.table === 'raw' ? withKeys(tx, read) : request(tx, read))),
-    )
+    const reads = wave.map((read) => (read.table === 'raw' ? withKeys(tx, read) : request(tx, read)))
+    const records = await unlessOver(tx, Promise.all(reads))
     for (const [index, read] of wave.entries()) fill(read, records[index] ?? [])
     step = steps.next()
   }
