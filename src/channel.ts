@@ -22,6 +22,11 @@ export type Hint =
   | { type: 'wanted'; from: HostId; names: string[] }
   /** A host began or ended its role. */
   | { type: 'role'; from: HostId; role: 'host' | 'standby' | 'stopped' }
+  /**
+   * A host's page is left: what it held charges nothing. Said beside `Departures`, because Firefox (153) sometimes loses what a
+   * page writes to localStorage as it is closed, when its process ends with it; messages arrive. Whoever hears it notes it.
+   */
+  | { type: 'left'; host: HostId }
   | StorageNotice
 
 /**

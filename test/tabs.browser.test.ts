@@ -58,27 +58,33 @@ test('a reload of the host goes on where it was, and charges nothing, four times
   expect(await scene.queue.counts()).toMatchObject({ completed: 1_201, running: 0, available: 0, scheduled: 0 })
 })
 
-test('a standby takes over from a host that is closed, and charges nothing', async ({ annotate }) => {
-  const scene = new Scene(Tab.open)
-  const host = await scene.tab('host')
-  const standby = await scene.tab('standby')
-  const hold = await scene.hold(0)
-  const batch = await scene.work(700, 2)
-  await scene.ran('hold', 1)
-  await scene.ran('work', 200)
-  const at = performance.now()
-  await host.close()
-  const ms = await scene.firstRunIn(standby, at)
-  await annotate(`closed host, until the standby's first task began: ${Math.round(ms)} ms`, 'measured')
-  expect(ms).toBeLessThan(5_000)
-  await scene.ran('hold', 2)
-  expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 0 })
-  scene.witness.go()
-  await hold.result()
-  await scene.expectAll(batch, 700)
-  expect(await standby.role()).toBe('host')
-  expect(scene.claimedWith(1).size).toBe(0)
-})
+test.for([
+  { forgetful: false, noted: 'noted that it left' },
+  { forgetful: true, noted: 'could only say so' },
+])(
+  'a standby takes over from a host that is closed and $noted, and charges nothing',
+  async ({ forgetful }, { annotate }) => {
+    const scene = new Scene(Tab.open)
+    const host = await scene.tab('host', { forgetful })
+    const standby = await scene.tab('standby')
+    const hold = await scene.hold(0)
+    const batch = await scene.work(700, 2)
+    await scene.ran('hold', 1)
+    await scene.ran('work', 200)
+    const at = performance.now()
+    await host.close()
+    const ms = await scene.firstRunIn(standby, at)
+    await annotate(`closed host, until the standby's first task began: ${Math.round(ms)} ms`, 'measured')
+    expect(ms).toBeLessThan(5_000)
+    await scene.ran('hold', 2)
+    expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes: 0 })
+    scene.witness.go()
+    await hold.result()
+    await scene.expectAll(batch, 700)
+    expect(await standby.role()).toBe('host')
+    expect(scene.claimedWith(1).size).toBe(0)
+  },
+)
 
 test('a standby takes over from a host that crashes; what that held counts one crash', async ({ annotate, skip }) => {
   skip(server.browser === 'webkit', 'its WebDriver ends the session when a page crashes')

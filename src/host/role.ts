@@ -248,6 +248,7 @@ export class Life {
       const { host: from, parked } = this.#tenure
       this.#parts.backend.channel.post({ type: 'pong', from, to: hint.from, parked })
     }
+    if (hint.type === 'left') this.#parts.backend.departures?.leave(hint.host)
     this.#tenure?.hear(hint)
     this.#watch?.hear(hint)
   }

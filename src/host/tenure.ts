@@ -114,6 +114,7 @@ export class Tenure {
   drop(end: 'dropped' | 'closed'): void {
     this.#dropped = end
     this.#parts.backend.departures?.leave(this.host)
+    this.#parts.backend.channel.post({ type: 'left', host: this.host })
     this.#stopping.abort()
     this.#loop?.drop(end)
   }

@@ -113,6 +113,7 @@ const types: Record<Hint['type'], true> = {
   pong: true,
   wanted: true,
   role: true,
+  left: true,
   storage: true,
 }
 

@@ -13,6 +13,8 @@ export interface TabOptions {
   handlers?: 'new' | 'old' | 'none'
   /** Neither hears nor tells anything. Default false. */
   deaf?: boolean
+  /** What it writes to localStorage is lost, as sometimes in Firefox when a page is closed. Default false. */
+  forgetful?: boolean
 }
 
 export interface TabState {
@@ -23,7 +25,7 @@ export interface TabState {
 }
 
 const options: TabOptions = JSON.parse(decodeURIComponent(location.hash.slice(1)))
-const { database, tab, handlers = 'new', deaf = false } = options
+const { database, tab, handlers = 'new', deaf = false, forgetful = false } = options
 const { tell } = teller(database, tab)
 
 if (deaf) {
@@ -34,6 +36,8 @@ if (deaf) {
     }
   }
 }
+
+if (forgetful) Storage.prototype.setItem = () => {}
 
 class WatchedBackend extends IndexedDBBackend {
   override async exchange(x: Exchange): Promise<Exchanged> {
