@@ -46,8 +46,8 @@ async function run(database: Database, steps: readonly Step[], tell: (world: Tel
 const inBrowser = typeof document !== 'undefined'
 
 describe.each([
-  ...(inBrowser ? [] : [{ name: 'memory', make: memory, runs: 60, swept: 6 }]),
-  { name: 'IndexedDB', make: indexedDB, runs: inBrowser ? 12 : 6, swept: inBrowser ? 1 : 0 },
+  ...(inBrowser ? [] : [{ name: 'memory', make: memory, runs: 40, swept: 4 }]),
+  { name: 'IndexedDB', make: indexedDB, runs: inBrowser ? 12 : 4, swept: inBrowser ? 1 : 0 },
 ])('model: $name', ({ make, runs, swept }) => {
   it('whatever several clients and hosts do, and whatever breaks, all that can be read is as the model says', async () => {
     let done = 0
