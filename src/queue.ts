@@ -188,7 +188,7 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
   /**
    * Checks every stored record, and mends what is damaged: tasks whose input or result is lost have failed then, with the
    * code `'damaged'`, everything else goes on. Damage that is met by the way is mended without being asked for; this finds
-   * what nobody has met yet. Reads the whole database in one go (about 5 s for 1,000,000 tasks), in which nothing else can
+   * what nobody has met yet. Reads the whole database in one go (a few seconds for 1,000,000 tasks), in which nothing else can
    * be written. Resolves with what was found.
    */
   async repair(): Promise<Repaired> {

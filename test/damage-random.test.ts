@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import { SitqError } from '../src/errors.js'
 import { IndexedDBStorage } from '../src/indexeddb/storage.js'
 import { MemoryStorage } from '../src/memory/storage.js'
+import { LAYOUT } from '../src/plan/records.js'
+import { fits } from '../src/plan/shapes.js'
 import type { Storage } from '../src/storage.js'
 import { type Result, type TaskId, taskStates } from '../src/task.js'
 import { audit } from './support/audit.js'
@@ -72,6 +74,11 @@ async function readEverything({ backend, ids, storage }: History): Promise<void>
   expect(storage).toBeDefined()
 }
 
+async function isNewer(storage: Storage): Promise<boolean> {
+  const root = (await everything(storage)).find(({ store, key }) => store === 'ledger' && key === '')
+  return fits('root', root?.record) && root.record.layout > LAYOUT
+}
+
 async function survive(storage: Storage, steps: readonly Step[], damages: readonly Damage[]): Promise<void> {
   const history = new History(storage)
   const hints: string[] = []
@@ -81,6 +88,11 @@ async function survive(storage: Storage, steps: readonly Step[], damages: readon
   const known = new Set((await history.backend.get(history.ids)).flatMap((view) => view?.id ?? []))
   const hit: Stored[] = []
   for (const one of damages) hit.push(...(await inflict(storage, one)))
+  // That is what a newer version's would look like, and nobody here mends that.
+  if (await isNewer(storage)) {
+    await expect(history.open().repair()).rejects.toMatchObject({ code: 'newer-version' })
+    return
+  }
   // A page that knows nothing, as after a reload.
   history.backend = history.open()
   await readEverything(history)
