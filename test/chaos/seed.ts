@@ -97,7 +97,8 @@ class Play {
       const [moment, look] = [this.#random.next(), this.#random.chance(0.1)]
       const due = (i + moment) * share * 0.9
       await this.#scene.books.until(() => this.#before + this.#scene.books.runs.length >= due, LONGEST_PAUSE)
-      const death = await perform(kill, this.#scene)
+      // What goes wrong here is told with everything that led to it.
+      const death = await perform(kill, this.#scene).catch((error) => void this.#faults.push(String(error)))
       if (death) this.#died(death)
       else this.#faults.push(`${kill.kind}: nothing to kill`)
       if (kill.kind === 'spin') this.#singles.push({ name: 'spin', item: kill, options: { retry: { attempts: 3 } } })
