@@ -21,6 +21,9 @@ type Writing = 'readwrite' | 'versionchange'
 /** The transaction in which a database comes to its version. */
 export type Upgrade = Transaction<'versionchange'>
 
+/** What a transaction that is over, or a connection that is gone, says to whatever is asked of it. */
+const OVER = ['TransactionInactiveError', 'InvalidStateError', 'ReadOnlyError', 'NotFoundError', 'AbortError']
+
 /** All writes were handed over, then the connection broke: they are stored or not, and nobody is left to tell. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
@@ -165,8 +168,9 @@ function issue<M extends Writing>(tx: Transaction<M>, write: Write): Promise<unk
     try {
       return write.kind === 'put' ? store.put(write.record, key) : store.add(write.record, key)
     } catch (cause) {
-      // The platform's other errors say something of the key or the transaction; what a getter threw comes as it is.
-      if (cause instanceof DOMException && cause.name !== 'DataCloneError') throw cause
+      // All else is about the record: it can't be cloned, a getter threw, or it is larger than the browser takes (Chromium says
+      // UnknownError or DataError then). It would be refused for ever.
+      if (cause instanceof DOMException && OVER.includes(cause.name)) throw cause
       throw new RefusedError('There is a value that cannot be stored.', { cause })
     }
   }
