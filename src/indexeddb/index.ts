@@ -2,7 +2,6 @@ import { checkDurability, checkKnown, checkText } from '../checks.js'
 import type { Clock } from '../clock.js'
 import { InvalidOptionError } from '../errors.js'
 import { LocalBackend } from '../local.js'
-import { onPageLeft } from '../page.js'
 import { type Parts, partsOf } from './parts.js'
 
 export { estimate, persist, persisted } from './persistence.js'
@@ -28,7 +27,6 @@ export interface IndexedDBBackendOptions {
 export class IndexedDBBackend extends LocalBackend {
   readonly name: string
   readonly #parts: Parts
-  #stopListening: (() => void) | undefined
 
   /** Throws InvalidOptionError. */
   constructor(options: IndexedDBBackendOptions) {
@@ -45,15 +43,8 @@ export class IndexedDBBackend extends LocalBackend {
     this.#parts = parts
   }
 
-  override async open(): Promise<void> {
-    await super.open()
-    // Nothing is kept open in a page that is left: there it could block an upgrade, or drop the page from the back/forward
-    // cache. What the page does when it is back opens it again.
-    if (!this.closed.aborted) this.#stopListening ??= onPageLeft(this.#parts.leave, this.#parts.back)
-  }
-
   override async close(): Promise<void> {
-    this.#stopListening?.()
+    this.#parts.close()
     await super.close()
   }
 

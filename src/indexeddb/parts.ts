@@ -1,5 +1,6 @@
 import type { StorageNotice } from '../channel.js'
 import type { LocalOptions } from '../local.js'
+import { onPageLeft } from '../page.js'
 import { currentLayout, type Layout } from '../plan/migrations.js'
 import type { Storage } from '../storage.js'
 import { broadcastChannel } from './channel.js'
@@ -20,9 +21,8 @@ export interface PartsOptions {
 /** What a backend over IndexedDB is made of. Nothing is opened or touched yet. */
 export interface Parts {
   local: Omit<LocalOptions, 'clock'>
-  /** The page is left, and is back. */
-  leave(): void
-  back(): void
+  /** The backend is closed: nothing listens to the page any more. */
+  close(): void
   /** Deletes the database and what is marked of it outside. The backend is closed. */
   destroy(): Promise<void>
 }
@@ -55,7 +55,20 @@ export function partsOf({ name, durability, fallback, layout = currentLayout }: 
   const falling = fallback && new FallbackStorage(database)
   const storage: Storage = falling ?? database
 
+  // Nothing is kept open in a page that is left: there it could block an upgrade, or drop the page from the back/forward
+  // cache. What the page does when it is back opens it again.
+  let closed = false
+  let stopListening: (() => void) | undefined
+  const listen = () => {
+    if (!closed)
+      stopListening ??= onPageLeft(
+        () => database.leave(),
+        () => database.back(),
+      )
+  }
+
   const opened = (origin: string) => {
+    listen()
     if (falling?.fallen.aborted) return
     const before = mark.origin
     if (before === origin) return
@@ -79,8 +92,10 @@ export function partsOf({ name, durability, fallback, layout = currentLayout }: 
 
   return {
     local: { ...local, ...(held ? { locks: held } : {}) },
-    leave: () => database.leave(),
-    back: () => database.back(),
+    close() {
+      closed = true
+      stopListening?.()
+    },
     async destroy() {
       const { origin } = mark
       // First: no tab that opens a new one meanwhile must take the old one for lost.

@@ -21,9 +21,6 @@ type Writing = 'readwrite' | 'versionchange'
 /** The transaction in which a database comes to its version. */
 export type Upgrade = Transaction<'versionchange'>
 
-/** What a transaction that is over, or a connection that is gone, says to whatever is asked of it. */
-const OVER = ['TransactionInactiveError', 'InvalidStateError', 'ReadOnlyError', 'NotFoundError', 'AbortError']
-
 /** All writes were handed over, then the connection broke: they are stored or not, and nobody is left to tell. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
@@ -168,15 +165,18 @@ function issue<M extends Writing>(tx: Transaction<M>, write: Write): Promise<unk
     try {
       return write.kind === 'put' ? store.put(write.record, key) : store.add(write.record, key)
     } catch (cause) {
-      // All else is about the record: it can't be cloned, a getter threw, or it is larger than the browser takes (Chromium says
-      // UnknownError or DataError then). It would be refused for ever.
-      if (cause instanceof DOMException && OVER.includes(cause.name)) throw cause
+      // The platform's other errors are about the connection or the transaction; what a getter threw comes as it is.
+      if (cause instanceof DOMException && !isOfValue(cause)) throw cause
       throw new RefusedError('There is a value that cannot be stored.', { cause })
     }
   }
   const query = write.to === undefined ? key : between(write.key, write.to)
   return query === undefined ? Promise.resolve() : store.delete(query)
 }
+
+/** It would be refused for ever: it can't be cloned, or is larger than the browser takes ("The serialized value is too large"). */
+const isOfValue = ({ name, message }: DOMException): boolean =>
+  name === 'DataCloneError' || name === 'DataError' || message.includes('too large')
 
 /**
  * Firefox (tried: 153) breaks all or nothing: of a transaction that was committed explicitly, it stores everything else when a

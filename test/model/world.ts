@@ -436,7 +436,8 @@ export class World {
     const me = this.#hosts[i]?.id ?? ''
     const left = leaves ? this.#gone : []
     const leases = await leasesOf(this.database.raw)
-    const gone = [...leases].filter(([host, until]) => host !== me && (dead === 'others' || until < this.now))
+    const isGone = (host: string, until: number) => dead === 'others' || left.includes(host) || until < this.now
+    const gone = [...leases].filter(([host, until]) => host !== me && isGone(host, until))
     let count = 0
     return this.#attempt(
       i,
