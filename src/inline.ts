@@ -110,7 +110,8 @@ class Shift {
   }
 
   get backlog(): number {
-    return this.#line.size
+    // What waits for nothing but the event loop's turn has its slot: whoever took it for waiting would claim nothing beside it.
+    return this.#pumping ? Math.max(0, this.#line.size - (this.slots - this.#active.size)) : this.#line.size
   }
 
   give(runs: readonly Run[]): void {

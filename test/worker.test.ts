@@ -1,8 +1,11 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Exchange } from '../src/backend.js'
 import { ClosedError, InvalidOptionError, StorageError } from '../src/errors.js'
+import type { Task } from '../src/handle.js'
+import { inline } from '../src/inline.js'
 import { MemoryBackend } from '../src/memory/index.js'
 import { MemoryStorage } from '../src/memory/storage.js'
+import { TaskQueue } from '../src/queue.js'
 import type { Plan, RunOptions } from '../src/storage.js'
 import { TaskWorker } from '../src/worker.js'
 import { ManualClock } from './support/clock.js'
@@ -286,6 +289,27 @@ describe('exchanges', () => {
     await expect(worker.start()).rejects.toThrow(ClosedError)
     await expect(worker.drain()).rejects.toThrow(ClosedError)
     expect([worker.role, executor.opens]).toEqual(['stopped', 1])
+  })
+
+  test('a task that comes while another is about to begin does not wait for that one to end', async () => {
+    const clock = new ManualClock()
+    const backend = new MemoryBackend({ clock })
+    const handlers = { hang: () => new Promise(() => {}), work: () => 'done' }
+    const queue = new TaskQueue<typeof handlers>({ backend, clock })
+    const worker = new TaskWorker(queue, { executor: inline(handlers, { clock }) })
+    let second: Promise<Task<string>> | undefined
+    backend.exchange = async (x) => {
+      const answer = await MemoryBackend.prototype.exchange.call(backend, x)
+      // Stored before the event loop has had the turn in which the first one begins.
+      if (answer.claimed.length > 0) second ??= Promise.resolve().then(() => queue.enqueue('work'))
+      return answer
+    }
+    await worker.start()
+    await clock.advance(1_000)
+    await queue.enqueue('hang')
+    await clock.advance(100)
+    expect(await (await second)?.get()).toMatchObject({ state: 'completed' })
+    await worker.stop({ grace: 0 })
   })
 
   test('a handler at its own limit does not keep the others waiting', async () => {

@@ -105,7 +105,9 @@ export class Loop {
   report(report: Report): void {
     if (this.#end) return
     this.#work.report(report)
-    if (report.type === 'ended' || report.type === 'crashed' || report.type === 'tick') this.#bell.ring()
+    // What has begun may have made room: that counts only if someone waits for it.
+    if (this.#work.more || report.type === 'ended' || report.type === 'crashed' || report.type === 'tick')
+      this.#bell.ring()
   }
 
   get #now(): number {
