@@ -129,11 +129,11 @@ describe('a frozen page', { timeout: 60_000 }, () => {
     const host = await open(seen, 'host', {})
     const frozen = await open(seen, 'frozen', {})
     await frozen.evaluate(async () => {
-      lab.keep('result', (await lab.queue.enqueue('work', { index: 3 }, { delay: 500 })).result())
-      lab.keep(
-        'batch',
-        lab.queue.enqueueMany('work', lab.items(300, 2), { id: 'b' }).then((batch) => batch.collect()),
-      )
+      lab.keep('result', (await lab.queue.enqueue('work', { index: 3 }, { delay: 1_500 })).result())
+      const batch = await lab.queue.enqueueMany('work', lab.items(300, 2), { id: 'b', delay: 1_500 })
+      lab.keep('batch', batch.collect())
+      // It must not stand still within a transaction, which would keep the host waiting: it has looked, and nothing ends yet.
+      await new Promise((resolve) => setTimeout(resolve, 200))
     })
     await expect
       .poll(() => host.evaluate(async () => (await lab.queue.batch('b'))?.progress()))
