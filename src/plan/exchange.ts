@@ -6,7 +6,7 @@ import { prepareAppend, writeAppend } from './append.js'
 import { giveBack } from './aside.js'
 import { checkGone } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
-import { Claim, inOrder } from './claim.js'
+import { claim, inOrder } from './claim.js'
 import { describe } from './claimed.js'
 import { Draft, hostEntry, partsOf, type Step, setHost } from './ledger.js'
 import { LAST, range } from './records.js'
@@ -38,19 +38,18 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
     yield* prepareAppend(draft, followUps, x.now)
     writeAppend(draft, followUps, { now: x.now, nonce })
   }
-  const claim = new Claim(draft, blocks, cache, x, origin)
-  if (x.claim) yield* claim.run(x.claim)
+  const taken = x.claim && (yield* claim(draft, blocks, cache, x, x.claim, origin))
   stamp(draft, x)
   if (x.leave) leave(draft, x.host)
   return draft.finish({
     fenced: false,
-    claimed: claim.claimed,
+    claimed: taken?.claimed ?? [],
     held: held(draft, x.host),
     dropped,
-    parked: [...claim.parked],
+    parked: [...(taken?.parked ?? [])],
     batches: [...draft.changedBatches],
-    more: claim.more || followUps.length > 0,
-    ...(claim.wakeAt === Number.POSITIVE_INFINITY ? {} : { wakeAt: claim.wakeAt }),
+    more: taken?.more || followUps.length > 0,
+    ...(taken && taken.wakeAt !== Number.POSITIVE_INFINITY ? { wakeAt: taken.wakeAt } : {}),
   })
 }
 

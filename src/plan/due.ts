@@ -1,0 +1,122 @@
+/** What is aside and due, claimed before the line of its priority. */
+import type { Key, ReadOf } from '../storage.js'
+import type { Position } from '../task.js'
+import { takeAside } from './aside.js'
+import type { Blocks } from './cache.js'
+import { DamagedError } from './damage.js'
+import type { Draft, Step } from './ledger.js'
+import { type AsideMark, type Block, LAST, type Ledger, range } from './records.js'
+import { ALONE, type Taking } from './taking.js'
+
+/** Marks of what is due, read at a time, at most. */
+const MARKS = 512
+
+export class Due {
+  readonly #draft: Draft
+  readonly #blocks: Blocks
+  readonly #taking: Taking
+
+  constructor(draft: Draft, blocks: Blocks, taking: Taking) {
+    this.#draft = draft
+    this.#blocks = blocks
+    this.#taking = taking
+  }
+
+  /** What is aside at this priority and due. */
+  *claim(ledger: Ledger, priority: number): Step<void> {
+    const count = ledger.aside[String(priority)]
+    if (!count) return
+    if (count.nextAt > this.#taking.now) return this.#taking.wake(count.nextAt)
+    if (this.#taking.full) return this.#taking.leftOver()
+    let next = Number.POSITIVE_INFINITY
+    let left = false
+    // What this exchange has put aside itself is not read: it is there for the next one.
+    for (const mark of this.#draft.asides) {
+      if (mark.queue !== ledger.queue || mark.gate !== priority) continue
+      next = Math.min(next, mark.order)
+      left ||= mark.order <= this.#taking.now
+    }
+    const known = this.#known(ledger, priority)
+    let [read, all] = [0, true]
+    let from: Key = [ledger.queue, priority]
+    for (;;) {
+      const limit = Math.min(this.#taking.remaining, MARKS) + 1
+      const marks: ReadOf<'gate'> = range('gate', from, [ledger.queue, priority, LAST], { limit })
+      yield [marks]
+      yield* this.#blocks.need(marks.found.filter((mark) => mark.order <= this.#taking.now))
+      for (const mark of marks.found) {
+        read += mark.to - mark.from
+        if (mark.order <= this.#taking.now && this.#takeDue(ledger, mark)) continue
+        next = Math.min(next, mark.order)
+        left ||= mark.order <= this.#taking.now && !this.#taking.waits(mark)
+      }
+      const last = marks.found.at(-1)
+      all = marks.found.length < limit
+      if (!last || all || last.order > this.#taking.now) break
+      if (this.#taking.full) {
+        // Not later than what was not read.
+        next = Math.min(next, last.order)
+        left = true
+        break
+      }
+      from = [ledger.queue, priority, last.order, last.lane, last.to]
+    }
+    // Nobody would ever look for one that is gone.
+    if (all && read !== known) {
+      throw new DamagedError('gate', `${known} tasks should wait at priority ${priority}, not ${read}`)
+    }
+    const waiting = ledger.aside[String(priority)]
+    if (!waiting) return
+    waiting.nextAt = next
+    this.#draft.changed(ledger)
+    if (next > this.#taking.now) this.#taking.wake(next)
+    else if (left) this.#taking.leftOver()
+  }
+
+  /** How many tasks wait at a priority, as the ledger says, but for what this exchange has put there. */
+  #known(ledger: Ledger, priority: number): number {
+    const { ready = 0, waiting = 0 } = ledger.aside[String(priority)] ?? {}
+    const own = this.#draft.asides.filter((mark) => mark.queue === ledger.queue && mark.gate === priority)
+    return own.reduce((sum, { from, to }) => sum - (to - from), ready + waiting)
+  }
+
+  /** Claims what it may of a due mark, and parks what is not served here. False: some of it stays. */
+  #takeDue(ledger: Ledger, mark: AsideMark): boolean {
+    const taken: { block: Block; from: Position; to: Position }[] = []
+    let [room, remaining, parkable] = [this.#taking.room(mark), this.#taking.remaining, this.#taking.parkable]
+    let whole = true
+    for (const { block, from, to } of this.#blocks.split(mark)) {
+      for (let p = from; p < to; ) {
+        const { served, end } = this.#taking.alike(block, p, to)
+        const full = this.#taking.alone || remaining <= 0 || parkable <= 0
+        const most = full ? 0 : served ? Math.min(room, remaining) : parkable
+        const until = Math.min(end, p + most)
+        if (until > p) taken.push({ block, from: p, to: until })
+        if (until < end) whole = false
+        if (served) {
+          room -= until - p
+          remaining -= until - p
+          // Everyone else waits until it has had its turn alone; if it is only parked here, there is no turn to wait for.
+          if (mark.crashes >= ALONE && !full) this.#taking.alone = true
+        } else parkable -= until - p
+        p = end
+      }
+    }
+    let rest: AsideMark | undefined = mark
+    for (const { from, to } of merged(taken))
+      rest = rest && takeAside(this.#draft, rest, from, to).find((piece) => piece.from >= to)
+    for (const { block, from, to } of taken) this.#taking.take(ledger, block, from, to, mark)
+    return whole
+  }
+}
+
+/** Neighbours as one. */
+function merged(stretches: readonly { from: Position; to: Position }[]) {
+  const all: { from: Position; to: Position }[] = []
+  for (const { from, to } of stretches) {
+    const last = all.at(-1)
+    if (last?.to === from) last.to = to
+    else all.push({ from, to })
+  }
+  return all
+}
