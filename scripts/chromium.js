@@ -35,7 +35,7 @@ export function findChromium() {
     if (existsSync(asked)) return { executablePath: asked, args: chromiumFlags, env }
     throw new Error(`CHROMIUM_BIN=${asked} does not exist. Set it to a Chromium or Chrome binary, or leave it out.`)
   }
-  const installed = asked ? undefined : usualPlaces().find((path) => existsSync(path))
+  const installed = asked ? undefined : installedChromium()
   if (installed) return { executablePath: installed, args: chromiumFlags, env }
   const home = packagedHome()
   if (home) {
@@ -63,6 +63,11 @@ export async function prepareChromium() {
     await unpack()
   }
   return options
+}
+
+/** @returns {string | undefined} a whole browser, unlike the packaged one, which is a headless shell without a back/forward cache */
+export function installedChromium() {
+  return usualPlaces().find((path) => existsSync(path))
 }
 
 /** @returns {string[]} where Chromium and its kin are installed on this platform, best first */

@@ -3,12 +3,15 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { prepareChromium } from './chromium.js'
+import { installedChromium, prepareChromium } from './chromium.js'
 
 /** @typedef {'chromium' | 'firefox' | 'webkit'} Engine */
 
 /** @type {readonly Engine[]} */
 export const engines = ['chromium', 'firefox', 'webkit']
+
+/** What scripts exit with then (EX_UNAVAILABLE): .ci/run tells it from tests that failed. */
+export const MISSING = 69
 
 /** An engine is not installed, and could not be. The message says what to do. */
 export class EngineMissingError extends Error {
@@ -69,6 +72,17 @@ export async function prepareEngine(engine) {
       ['webkit2gtk-driver', 'xvfb'],
       'WebKitGTK with its WebDriver and MiniBrowser (Linux only), and Xvfb',
     )
+}
+
+/**
+ * Makes sure that a whole Chromium is installed, or one of its kin, and not only the packaged headless shell.
+ * @returns {string} its path
+ * @throws {EngineMissingError}
+ */
+export function prepareWholeChromium() {
+  const find = () => chosen('CHROMIUM_BIN') ?? installedChromium()
+  prepare('chromium', find, ['chromium'], 'Chromium or Chrome, or set CHROMIUM_BIN to one')
+  return find() ?? ''
 }
 
 /**

@@ -4,9 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { EngineMissingError, engines, prepareEngine } from './engines.js'
-
-const MISSING = 69 // EX_UNAVAILABLE: .ci/run tells it from tests that failed
+import { EngineMissingError, engines, MISSING, prepareEngine } from './engines.js'
 
 const args = process.argv.slice(2)
 const named = engines.filter((engine) => args.includes(engine))

@@ -13,7 +13,10 @@ function linesOf(markdown: string): Line[] {
   const lines: Line[] = []
   let inTable = false
   for (const text of markdown.split('\n')) {
-    const cells = /^\|(.*)\|$/.exec(text.trim())?.[1]?.split(/(?<!\\)\|/).map((cell) => cell.trim())
+    const cells = /^\|(.*)\|$/
+      .exec(text.trim())?.[1]
+      ?.split(/(?<!\\)\|/)
+      .map((cell) => cell.trim())
     if (!cells) inTable = false
     else if (cells.at(-1) === 'Test') inTable = true
     else if (inTable && !/^:?-+:?$/.test(cells[0] ?? '')) {
