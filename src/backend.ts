@@ -247,8 +247,9 @@ export interface Backend {
   /**
    * Takes back what dead hosts hold. `'left'`: those in `left` are dead, whatever else; `'expired'`: those too whose lease
    * has run out, or ends after `latest`, because it is from before the clock was put back; `'others'`: all but `me`, for who
-   * holds the lock. Each task counts a crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. Resolves
-   * with the number of tasks taken back.
+   * holds the lock. Each task counts a crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. `entered`: an
+   * exchange of this host was answered, so that it has an entry; if it has none, it was voided and takes nothing back.
+   * Resolves with the number of tasks taken back; undefined: it was voided.
    */
   recover(options: {
     me: HostId
@@ -257,8 +258,9 @@ export interface Backend {
     now: number
     /** ms since the epoch. Default: no lease ends too late to be true. */
     latest?: number
+    entered?: boolean
     maxCrashes: number
-  }): Promise<number>
+  }): Promise<number | undefined>
   /** One slice. Resolves with true if there is more to do. */
   prune(retention: Retention): Promise<boolean>
   /**

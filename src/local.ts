@@ -179,7 +179,7 @@ export class LocalBackend implements Backend {
     return this.#read(() => reading.counts(queue))
   }
 
-  recover(options: RecoverOptions): Promise<number> {
+  recover(options: RecoverOptions): Promise<number | undefined> {
     return this.#write(() => recover(options, this.#runner.cache))
   }
 

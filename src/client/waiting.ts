@@ -23,8 +23,8 @@ interface Waiter {
 }
 
 /** Changes that may end any number of tasks, without naming them; and hints that were lost. */
-const unnamed = { clear: true, 'cancel-batch': true, missed: true } satisfies Partial<
-  Record<Change['type'] | 'missed', true>
+const unnamed = { clear: true, 'cancel-batch': true, missed: true, repair: true } satisfies Partial<
+  Record<Change['type'] | 'missed' | 'repair', true>
 >
 
 /** In one poll, so many of those waited for are looked at, and of so many it is asked whether they still exist. */

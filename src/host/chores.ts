@@ -48,6 +48,8 @@ export class Chores {
   #refitAt = NEVER
   /** Tasks wait for the network. */
   #offline = false
+  /** An exchange was answered: from then on, to have no entry is to have been voided. */
+  #entered = false
   /** By how much the wall clock was ahead of the other at the last look; and until when no lease is taken for run out. */
   #ahead: number
   #mercyUntil = Number.NEGATIVE_INFINITY
@@ -72,7 +74,7 @@ export class Chores {
   }
 
   /** The chore to do now; it resolves to true if there may be more to claim. Pruning waits for an idle host, up to a limit. */
-  due(idle: boolean): (() => Promise<boolean>) | undefined {
+  due(idle: boolean): (() => Promise<boolean | 'fenced'>) | undefined {
     const { clock } = this.#parts
     if (clock.monotonic() >= this.#lookAt) return () => this.#lookAfter()
     if (clock.monotonic() >= this.#pageAt) return () => this.#page()
@@ -96,8 +98,12 @@ export class Chores {
     return this.#refitAt + (idle ? REFIT_PAUSE : REFIT_PAUSE_BUSY)
   }
 
+  entered(): void {
+    this.#entered = true
+  }
+
   /** Voids dead hosts and takes back what they held. Resolves to true if there was something. */
-  async recover(): Promise<boolean> {
+  async recover(): Promise<boolean | 'fenced'> {
     const { backend, clock, settings } = this.#parts
     const { departures } = backend
     const left = departures?.left() ?? []
@@ -110,8 +116,10 @@ export class Chores {
       left,
       now,
       latest: latestLease(settings, now),
+      entered: this.#entered,
       maxCrashes,
     })
+    if (recovered === undefined) return 'fenced'
     if (left.length > 0) departures?.forget(left)
     return recovered > 0
   }
@@ -136,9 +144,11 @@ export class Chores {
     if (!this.#parts.backend.locks) this.#lookAt = this.#parts.clock.monotonic()
   }
 
-  async #lookAfter(): Promise<boolean> {
-    this.#lookAt = this.#parts.clock.monotonic() + this.#lookEvery
+  async #lookAfter(): Promise<boolean | 'fenced'> {
+    const began = this.#parts.clock.monotonic()
     const recovered = await this.recover()
+    this.#lookAt = began + this.#lookEvery
+    if (recovered === 'fenced') return recovered
     this.#pages = PAGES
     return (await this.#page()) || recovered
   }
@@ -149,9 +159,14 @@ export class Chores {
   }
 
   async #openNetwork(): Promise<boolean> {
-    this.#offline = false
     const { backend, clock } = this.#parts
-    return (await backend.change({ type: 'open-gate', gate: ONLINE, now: clock.now() })) > 0
+    this.#offline = false
+    try {
+      return (await backend.change({ type: 'open-gate', gate: ONLINE, now: clock.now() })) > 0
+    } catch (error) {
+      this.#offline = true
+      throw error
+    }
   }
 
   /**
@@ -176,9 +191,8 @@ export class Chores {
 
   /** Reads one page. Resolves to true if there was something to let go on. */
   async #page(): Promise<boolean> {
-    this.#pageAt = NEVER
     const { gates, more } = await this.#parked.look()
-    if (more) this.#readOn(this.#pages - 1)
+    this.#readOn(more ? this.#pages - 1 : 0)
     return (await this.#open(gates)) > 0
   }
 

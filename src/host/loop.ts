@@ -17,6 +17,8 @@ const SLICES = 10
 /** What leaving may take beyond the grace where the storage does not answer, in ms. */
 const LEAVE = 5_000
 const NEVER = Number.POSITIVE_INFINITY
+/** Hints after which there may be something to do. */
+const STIRRING: readonly Hint['type'][] = ['changed', 'added', 'role', 'left']
 
 /**
  * `left`: everything was given back; `fenced`: this host was voided, or its lock was stolen; `closed`: the storage is closed
@@ -94,8 +96,8 @@ export class Loop {
 
   hear(hint: Hint): void {
     this.#work.hear(hint)
-    if (hint.type === 'role' && hint.role !== 'host') this.#chores.lookSoon()
-    if (hint.type === 'changed' || hint.type === 'added' || hint.type === 'role') this.#bell.ring()
+    if (hint.type === 'left' || (hint.type === 'role' && hint.role !== 'host')) this.#chores.lookSoon()
+    if (STIRRING.includes(hint.type)) this.#bell.ring()
     // Whatever befell the storage, the next look shows what it means for this host.
     if (hint.type !== 'storage') return
     if (hint.event === 'quota') this.#makeRoom = true
@@ -171,7 +173,9 @@ export class Loop {
   #drained(): Next | undefined {
     const { hand, more, toClaim } = this.#work
     if (!this.#draining || this.#closing || !(this.#looked || toClaim <= 0)) return undefined
-    if (hand.running > 0 || hand.done > 0 || (more && toClaim > 0)) return undefined
+    // What can't be claimed for want of space is for another time.
+    const full = this.#now < this.#fullUntil
+    if (hand.running > 0 || hand.done > 0 || (more && toClaim > 0 && !full)) return undefined
     this.close(0)
     return 0
   }
@@ -180,7 +184,9 @@ export class Loop {
     const chore = this.#closing ? undefined : this.#chores.due(idle)
     if (!chore) return undefined
     return async () => {
-      if (await chore()) this.#work.look()
+      const found = await chore()
+      if (found === 'fenced') this.#finish('fenced')
+      else if (found) this.#work.look()
     }
   }
 
@@ -213,6 +219,7 @@ export class Loop {
     const end = await this.#work.exchange({ claim: this.#now >= this.#fullUntil, leave })
     this.#backoff.reset()
     this.#looked = true
+    this.#chores.entered()
     if (this.#work.offline) this.#chores.waitForNetwork()
     this.#work.offline = false
     if (end) this.#finish(end)

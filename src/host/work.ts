@@ -38,7 +38,7 @@ export class Work {
   #givesBack = false
   /** Not this host's any more: what comes in now counts for nothing. */
   #over = false
-  /** A task failed offline and was set aside. */
+  /** Tasks that failed offline were set aside: the loop sees to it that they go on. */
   offline = false
   /** Someone may have cancelled what runs. */
   check = false
@@ -90,7 +90,6 @@ export class Work {
       if (!task) continue
       if (!('misfit' in run)) this.tally.ran++
       const settlement = settlementOf(task, run, judging)
-      this.offline ||= settlement.to === 'aside' && settlement.gate === ONLINE
       this.hand.settle(settlement, clock.monotonic())
     }
     const slots = this.#slots
@@ -189,6 +188,7 @@ export class Work {
     if (this.#over) return undefined
     if (answer.fenced) return sent.leave ? 'left' : 'fenced'
     if (sent.settle.length > 0 || answer.claimed.length > 0) this.leasedAt = began
+    this.offline ||= sent.settle.some((settlement) => settlement.to === 'aside' && settlement.gate === ONLINE)
     this.#count(sent, answer)
     for (const name of answer.parked) this.#parked.add(name)
     if (sent.claim) this.#looked(began, sent, answer)

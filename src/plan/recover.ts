@@ -11,11 +11,14 @@ import { FAILED, type Ledger } from './records.js'
 
 export type RecoverOptions = Parameters<Backend['recover']>[0]
 
-export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number> {
+export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number | undefined> {
   const draft = new Draft()
   const blocks = new Blocks(cache)
   yield* draft.load({ ledgers: true, root: true })
   if (draft.root) draft.checkLanes(draft.root)
+  // Its lock was stolen while it stood still, and it has not heard of that: the others are not dead, it is.
+  const isKnown = [...draft.ledgers.values()].some((ledger) => hostEntry(ledger, o.me))
+  if (o.entered && !isKnown) return draft.finish(undefined)
   const dead = deadHosts([...draft.ledgers.values()], o)
   const poisoned: Part[] = []
   let recovered = 0

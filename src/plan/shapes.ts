@@ -55,7 +55,7 @@ function isBlock(block: Fields): boolean {
 const isKind = (value: unknown): boolean => value === COMPLETED || value === FAILED || value === CANCELLED
 
 /** What is left of an outcome that is worth to be kept: how each position ended, and with what. */
-export function isOutcomeAtHeart(outcome: unknown): outcome is Fields {
+function isOutcomeAtHeart(outcome: unknown): outcome is Fields {
   if (!isFields(outcome) || !isInterval(outcome)) return false
   const { kinds, values } = outcome
   const size = length(outcome)

@@ -138,6 +138,21 @@ export function recoverTests(kit: Kit): void {
       expect(inputs(await two.claim())).toEqual([1, 2])
     })
 
+    it('takes nothing back for a host that was voided and has not heard of it', async () => {
+      const b = await start(kit)
+      await b.add(1)
+      const frozen = b.host()
+      await frozen.claim(1)
+      const host = b.host()
+      await b.recover(host)
+      await host.claim(1)
+      const { backend } = b
+      const options = { dead: 'others', left: [], now: b.now, maxCrashes: 3 } as const
+      expect(await backend.recover({ ...options, me: frozen.id, entered: true })).toBeUndefined()
+      expect(await backend.counts()).toMatchObject({ running: 1 })
+      expect(await backend.recover({ ...options, me: host.id, entered: true })).toBe(0)
+    })
+
     it('finds nothing to do among no hosts', async () => {
       const b = await start(kit)
       expect(await b.recover(b.host())).toBe(0)

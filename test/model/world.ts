@@ -448,7 +448,7 @@ export class World {
           { left, now: this.now, maxCrashes },
         )
       },
-      (value) => this.#count(i, value, count, 'tasks taken back'),
+      (value) => this.#count(i, value ?? Number.NaN, count, 'tasks taken back'),
     )
   }
 

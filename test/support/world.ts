@@ -82,7 +82,7 @@ export class TestBackend implements Backend {
     this.renewals++
     return this.#faulty('renew', () => this.#inner.renew(host, until))
   }
-  recover(options: Parameters<Backend['recover']>[0]): Promise<number> {
+  recover(options: Parameters<Backend['recover']>[0]): Promise<number | undefined> {
     this.recoveries.push({ dead: options.dead, left: options.left })
     return this.#faulty('recover', () => this.#inner.recover(options))
   }
