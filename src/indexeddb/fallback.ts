@@ -4,7 +4,7 @@ import type { Departures, Locks } from '../backend.js'
 import { StorageError } from '../errors.js'
 import { memoryDepartures, memoryLocks } from '../memory/locks.js'
 import { MemoryStorage } from '../memory/storage.js'
-import type { Plan, RunOptions, Storage } from '../storage.js'
+import { inDoubt, type Plan, type RunOptions, type Storage } from '../storage.js'
 
 /**
  * A database, and memory from the moment it can't be had any more: when it can't be opened, not when an operation failed.
@@ -44,9 +44,15 @@ export class FallbackStorage implements Storage {
     }
   }
 
-  /** A plan that did not run in the database runs in memory, and finds another generation there. */
+  /**
+   * A plan that did not run in the database runs in memory, and finds another generation there. One that may be stored in the
+   * database does not: it would be in both.
+   */
   async run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
-    if (this.fallen.aborted) return this.#memory.run(plan, options)
+    if (this.fallen.aborted) {
+      if (options.repeats) throw inDoubt(this.fallen.reason)
+      return this.#memory.run(plan, options)
+    }
     try {
       return await this.#database.run(plan, options)
     } catch (error) {

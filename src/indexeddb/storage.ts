@@ -34,9 +34,9 @@ const TOLD_FULL = 10_000
  * **A plan may be run again after it was committed.** When the connection breaks, the database is reopened and the plan's
  * function called once more. If its writes were handed over already, they may be stored: no browser tells. They are
  * repeated all the same, because the plans can be: an exchange is known by its seq, an append by its nonce (it meets its
- * own block under its key and gets `KeyTakenError`: the caller compares nonces), the others move what is no longer there.
- * The answer is then the second run's, for example a cancellation that counts 0. Should the second run fail too, the error
- * is `StorageError('lost')`: stored or not, nobody knows. With every other code, nothing was stored.
+ * own block under its key, and the caller compares nonces), the others move what is no longer there.
+ * The answer is then the second run's, for example a cancellation that counts 0. Should the second run fail too, for
+ * whatever reason, the error is `StorageError('lost')`: stored or not, nobody knows. With every other one, nothing was stored.
  *
  * `generation` goes up before the function is called again: what a plan takes from a cache it takes inside that function,
  * after a look at the generation. A database that was deleted meanwhile and is new is also `'lost'`, and no plan is run.
@@ -145,7 +145,7 @@ export class IndexedDBStorage implements Storage {
   }
 
   async #run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
-    let unanswered = false
+    let unanswered = options.repeats ?? false
     for (let last = false; ; last = true) {
       let db: Database | undefined
       // What is asked for while the page is left is begun at once: it may be the last that the page has to say.
