@@ -83,7 +83,7 @@ export interface Storage {
   /** False: what is stored ends with this page or process. */
   readonly durable?: boolean
   /** Aborts when the page is left, the next time; then there is another one. Where pages are none of its business: none. */
-  readonly left?: AbortSignal
+  readonly left?: AbortSignal | undefined
   run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T>
   close(): Promise<void>
 }

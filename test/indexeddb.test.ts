@@ -1,5 +1,9 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { localChannel } from '../src/channel.js'
+import { ClosedError } from '../src/errors.js'
+import { FallbackStorage } from '../src/indexeddb/fallback.js'
 import { type DatabaseEvent, IndexedDBStorage } from '../src/indexeddb/storage.js'
+import { LocalBackend } from '../src/local.js'
 import { LAYOUT, stores } from '../src/plan/records.js'
 import type { Plan, Read } from '../src/storage.js'
 import { ManualClock } from './support/clock.js'
@@ -127,6 +131,108 @@ describe('IndexedDB: a lost connection', () => {
     expect(events).toEqual(['lost', 'reopened'])
     expect(storage.generation).toBe(2)
     expect(await count()).toBe(1)
+  })
+})
+
+describe('IndexedDB: a page that is left', () => {
+  const task = { queue: 'default', name: 'work', input: 1, priority: 0 }
+  const now = Date.now()
+  const host = (id: string) => ({ host: id, now, until: now + 30_000 })
+  const claiming = (id: string) => ({ ...host(id), seq: 1, settle: [], claim: { limit: 10 } })
+  const recovering = { me: 'a', dead: 'others', left: [], now, maxCrashes: 3 } as const
+
+  /** The page is left as soon as there is a transaction, before anything in it is answered. */
+  function leaveInTransaction(storage: IndexedDBStorage): Promise<void> {
+    const { transaction } = IDBDatabase.prototype
+    return new Promise((resolve) => {
+      vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementationOnce(function (this: IDBDatabase, ...args) {
+        queueMicrotask(() => {
+          storage.leave()
+          resolve()
+        })
+        return transaction.apply(this, args)
+      })
+    })
+  }
+
+  async function pages() {
+    const { name, storage } = make()
+    const a = new LocalBackend({ storage, channel: localChannel() })
+    const b = new LocalBackend({ storage: make(name).storage, channel: localChannel() })
+    await a.open()
+    await b.add([task], { now })
+    return { storage, a, b }
+  }
+
+  it('does when it is back what it was asked for', async () => {
+    const { storage, a, b } = await pages()
+    const left = leaveInTransaction(storage)
+    const pausing = a.change({ type: 'pause', queue: 'default', until: now + 60_000 })
+    await left
+    await b.counts()
+    storage.back()
+    await expect(pausing).resolves.toBeTypeOf('number')
+    expect((await b.exchange(claiming('b'))).claimed).toHaveLength(0)
+  })
+
+  it('does nothing more for its host, which is dropped', async () => {
+    const { storage, a, b } = await pages()
+    const asked = [
+      () => a.exchange(claiming('a')),
+      () => a.recover(recovering),
+      () => a.renew('a', now + 60_000),
+    ] as const
+    for (const ask of asked) {
+      await a.open()
+      const left = leaveInTransaction(storage)
+      const answer = expect(ask()).rejects.toMatchObject({ name: 'StorageError', code: 'unavailable' })
+      await left
+      // It hears of it while it is away.
+      await answer
+      storage.back()
+    }
+    // Nor is it begun when it was the opening that had to wait.
+    const left = leaveInTransaction(storage)
+    const answer = expect(a.exchange(claiming('a'))).rejects.toMatchObject({ code: 'unavailable' })
+    await left
+    storage.back()
+    await answer
+    const { claimed } = await b.exchange(claiming('b'))
+    expect(claimed).toMatchObject([{ crashes: 0 }])
+  })
+
+  it('does not open the database for that, where memory is there to fall to', async () => {
+    const { storage } = make()
+    const falling = new FallbackStorage(storage)
+    const backend = new LocalBackend({ storage: falling, channel: localChannel() })
+    await backend.open()
+    const { generation } = storage
+    const left = leaveInTransaction(storage)
+    const answer = expect(backend.exchange(claiming('a'))).rejects.toMatchObject({ code: 'unavailable' })
+    await left
+    await answer
+    expect([storage.generation, falling.durable]).toEqual([generation, true])
+  })
+
+  it('does for its host what was asked for after it was left', async () => {
+    const { storage, a } = await pages()
+    storage.leave()
+    expect((await a.exchange(claiming('a'))).claimed).toHaveLength(1)
+  })
+
+  it('and was closed while away: what waits for it to be back is not run again', async () => {
+    const { storage, a, b } = await pages()
+    const left = leaveInTransaction(storage)
+    const pausing = expect(a.change({ type: 'pause', queue: 'default', until: now + 60_000 })).rejects.toBeInstanceOf(
+      ClosedError,
+    )
+    await left
+    await a.close()
+    await pausing
+    await storage.destroy()
+    expect(await storage.open()).toBe(true)
+    storage.back()
+    await b.close()
   })
 })
 

@@ -29,6 +29,10 @@ export class FallbackStorage implements Storage {
     return !this.fallen.aborted
   }
 
+  get left(): AbortSignal | undefined {
+    return this.#database.left
+  }
+
   get generation(): number {
     return this.#database.generation + this.#memory.generation
   }
@@ -56,7 +60,8 @@ export class FallbackStorage implements Storage {
     try {
       return await this.#database.run(plan, options)
     } catch (error) {
-      if (!isUnavailable(error)) throw error
+      // One that was too late says nothing of the database, which a page that is left keeps closed.
+      if (!isUnavailable(error) || options.unless?.aborted) throw error
       // One operation that failed says little; what counts is whether the database can be opened.
       await this.open()
       if (!this.fallen.aborted) throw error
