@@ -311,6 +311,47 @@ describe('IndexedDB: opening', () => {
     await expect(storage.destroy()).rejects.toMatchObject({ code: 'broken' })
   })
 
+  it('a deletion looks at the version, however often the connection was lost', async () => {
+    const made = make()
+    for (let i = 0; i < 4; i++) {
+      const handle = await handleOf(made)
+      handle.close()
+      if (i < 3) await inTime(made)
+    }
+    await expect(inTime(made)).rejects.toMatchObject({ code: 'unavailable' })
+    const newer = await opened(indexedDB.open(made.name, LAYOUT + 1))
+    newer.close()
+    await expect(made.storage.destroy()).rejects.toMatchObject({ code: 'newer-version' })
+    expect((await indexedDB.databases()).map(({ name }) => name)).toContain(made.name)
+  })
+
+  it('a deletion is possible, however often the connection was lost', async () => {
+    const made = make()
+    for (let i = 0; i < 4; i++) {
+      const handle = await handleOf(made)
+      handle.close()
+      if (i < 3) await inTime(made)
+    }
+    await expect(inTime(made)).rejects.toMatchObject({ code: 'unavailable' })
+    await made.storage.destroy()
+    expect((await indexedDB.databases()).map(({ name }) => name)).not.toContain(made.name)
+  })
+
+  it('a database that is damaged is deleted unopened', async () => {
+    const made = make()
+    await made.count()
+    await made.storage.close()
+    vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(refuse('UnknownError'))
+    let done = false
+    const destroyed = made.storage.destroy().finally(() => {
+      done = true
+    })
+    await made.clock.until(() => done, { patience: 100 })
+    await destroyed
+    vi.restoreAllMocks()
+    expect((await indexedDB.databases()).map(({ name }) => name)).not.toContain(made.name)
+  })
+
   it('is closed by close, also while it opens; what was asked for before is done', async () => {
     const { name, storage, count, clock, seen } = make()
     expect(await Promise.all([count(), storage.close()])).toEqual([1, undefined])

@@ -147,15 +147,27 @@ export class IndexedDBStorage implements Storage {
     } catch (error) {
       // One that is damaged can't be opened and may be deleted. One that is not ours stays, and so does one that does not
       // answer: a newer version may be at work on it.
-      const damaged = error instanceof StorageError && error.code === 'unavailable' && error.cause !== undefined
-      if (!damaged) throw error
-      unopened = error
+      const refused = error instanceof StorageError && error.code === 'unavailable' && error.cause !== undefined
+      if (!refused) throw error
+      if (await this.#isDamaged()) unopened = error
     }
     await this.close()
     try {
       await deleteDB(this.name, { blocked: () => this.#blocked() })
     } catch (error) {
       throw unopened ?? toldError(error, false)
+    }
+  }
+
+  /** Opens it once, however often it was lost before: that says nothing of what is in it. Throws if it is not to be deleted. */
+  async #isDamaged(): Promise<boolean> {
+    try {
+      const { db } = await this.#connectOnce()
+      db.close()
+      return false
+    } catch (error) {
+      if (!isLost(error)) throw this.#told(error, false)
+      return true
     }
   }
 
@@ -230,13 +242,16 @@ export class IndexedDBStorage implements Storage {
       }
       if (pause > 0) await sleep(this.#clock, pause)
       try {
-        const blocked = () => this.#blocked()
-        return await connect({ name: this.name, layout: this.#layout, clock: this.#clock, blocked })
+        return await this.#connectOnce()
       } catch (error) {
         if (!isLost(error)) throw this.#told(error, false)
         this.#losses.add(error)
       }
     }
+  }
+
+  #connectOnce(): Promise<Connection> {
+    return connect({ name: this.name, layout: this.#layout, clock: this.#clock, blocked: () => this.#blocked() })
   }
 
   #lose(db: Database, reason: unknown): void {
