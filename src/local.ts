@@ -107,6 +107,12 @@ export class LocalBackend implements Backend {
     return this.#runner.run(plan, { stores, write: true })
   }
 
+  /** For a host, which is dropped when its page is left: what it began would rob the next one when the page is back. */
+  #writeHere<T>(plan: () => Plan<T>): Promise<T> {
+    const { left } = this.#storage
+    return this.#runner.run(plan, { stores, write: true, ...(left ? { unless: left } : {}) })
+  }
+
   #read<T>(plan: () => Plan<T>): Promise<T> {
     return this.#runner.run(plan, { stores, write: false })
   }
@@ -121,11 +127,11 @@ export class LocalBackend implements Backend {
 
   exchange(x: Exchange): Promise<Exchanged> {
     const nonce = randomText(NONCE_LENGTH)
-    return this.#write(() => exchange(x, { ...this.#context, nonce }))
+    return this.#writeHere(() => exchange(x, { ...this.#context, nonce }))
   }
 
   renew(host: HostId, until: number): Promise<Float64Array | undefined> {
-    return this.#write(() => renew(host, until))
+    return this.#writeHere(() => renew(host, until))
   }
 
   change(c: Change): Promise<number> {
@@ -180,7 +186,7 @@ export class LocalBackend implements Backend {
   }
 
   recover(options: RecoverOptions): Promise<number | undefined> {
-    return this.#write(() => recover(options, this.#runner.cache))
+    return this.#writeHere(() => recover(options, this.#runner.cache))
   }
 
   prune(retention: Retention): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { StorageError } from './errors.js'
 import type { Store, Table, TableRecord } from './plan/records.js'
 
 /**
@@ -58,12 +59,21 @@ export interface RunOptions {
   write: boolean
   /** `'strict'`: on the disk before `run` resolves. Default: the storage's own setting. */
   durability?: 'relaxed' | 'strict'
+  /** An earlier run of it may be stored: should this one fail, whatever the reason, the error is `'lost'`. */
+  repeats?: boolean
+  /**
+   * Once it has aborted, it is not begun any more, nor again. What was handed over by then may be stored. For what means
+   * nothing, or harm, when a page that was left is back: see `left`. A storage without one may ignore it.
+   */
+  unless?: AbortSignal
 }
 
 /**
  * What a place to store things must do. `run` resolves once the writes are committed, with the plan's value; it rejects
  * with `KeyTakenError` or `StorageError`, and then nothing was written — but for the code `'lost'`, which means that
- * nobody knows. It may start the plan again by calling the function again, even if the first run was committed. Records are isolated: what a plan gets is its own to change, what it wrote can change no more.
+ * nobody knows: its cause is what the last run met, the plan's own errors included (`metBy`). It may start the plan again by
+ * calling the function again, even if the first run was committed. Records are isolated: what a plan gets is its own to
+ * change, what it wrote can change no more.
  */
 export interface Storage {
   /** Opens it, if it is not open; `run` does so too. Returns true if this opened it anew. */
@@ -72,6 +82,8 @@ export interface Storage {
   readonly generation: number
   /** False: what is stored ends with this page or process. */
   readonly durable?: boolean
+  /** Aborts when the page is left, the next time; then there is another one. Where pages are none of its business: none. */
+  readonly left?: AbortSignal | undefined
   run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T>
   close(): Promise<void>
 }
@@ -80,6 +92,19 @@ export interface Storage {
 export class KeyTakenError extends Error {
   override readonly name = 'KeyTakenError'
 }
+
+/** What failed after it may have been stored. */
+export function inDoubt(cause: unknown): StorageError {
+  if (isInDoubt(cause)) return cause
+  const message = 'The connection broke in a commit: stored or not, look before you repeat it.'
+  return new StorageError('lost', message, { cause })
+}
+
+export const isInDoubt = (error: unknown): error is StorageError =>
+  error instanceof StorageError && error.code === 'lost'
+
+/** What a run met, in doubt or not. */
+export const metBy = (error: unknown): unknown => (isInDoubt(error) ? (error.cause ?? error) : error)
 
 export const isList = (key: Key): key is readonly Key[] => Array.isArray(key)
 

@@ -82,7 +82,8 @@ describe('IndexedDB in a browser', () => {
 
     restore()
     loseAnswers(1)
-    await expect(storage.run(writing(record(7, 'mine', 'add')), all)).rejects.toBeInstanceOf(KeyTakenError)
+    const added = storage.run(writing(record(7, 'mine', 'add')), all)
+    await expect(added).rejects.toMatchObject({ code: 'lost', cause: expect.any(KeyTakenError) })
     expect(await find(7)).toBe('mine')
   })
 

@@ -1,5 +1,9 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { localChannel } from '../src/channel.js'
+import { ClosedError } from '../src/errors.js'
+import { FallbackStorage } from '../src/indexeddb/fallback.js'
 import { type DatabaseEvent, IndexedDBStorage } from '../src/indexeddb/storage.js'
+import { LocalBackend } from '../src/local.js'
 import { LAYOUT, stores } from '../src/plan/records.js'
 import type { Plan, Read } from '../src/storage.js'
 import { ManualClock } from './support/clock.js'
@@ -130,6 +134,108 @@ describe('IndexedDB: a lost connection', () => {
   })
 })
 
+describe('IndexedDB: a page that is left', () => {
+  const task = { queue: 'default', name: 'work', input: 1, priority: 0 }
+  const now = Date.now()
+  const host = (id: string) => ({ host: id, now, until: now + 30_000 })
+  const claiming = (id: string) => ({ ...host(id), seq: 1, settle: [], claim: { limit: 10 } })
+  const recovering = { me: 'a', dead: 'others', left: [], now, maxCrashes: 3 } as const
+
+  /** The page is left as soon as there is a transaction, before anything in it is answered. */
+  function leaveInTransaction(storage: IndexedDBStorage): Promise<void> {
+    const { transaction } = IDBDatabase.prototype
+    return new Promise((resolve) => {
+      vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementationOnce(function (this: IDBDatabase, ...args) {
+        queueMicrotask(() => {
+          storage.leave()
+          resolve()
+        })
+        return transaction.apply(this, args)
+      })
+    })
+  }
+
+  async function pages() {
+    const { name, storage } = make()
+    const a = new LocalBackend({ storage, channel: localChannel() })
+    const b = new LocalBackend({ storage: make(name).storage, channel: localChannel() })
+    await a.open()
+    await b.add([task], { now })
+    return { storage, a, b }
+  }
+
+  it('does when it is back what it was asked for', async () => {
+    const { storage, a, b } = await pages()
+    const left = leaveInTransaction(storage)
+    const pausing = a.change({ type: 'pause', queue: 'default', until: now + 60_000 })
+    await left
+    await b.counts()
+    storage.back()
+    await expect(pausing).resolves.toBeTypeOf('number')
+    expect((await b.exchange(claiming('b'))).claimed).toHaveLength(0)
+  })
+
+  it('does nothing more for its host, which is dropped', async () => {
+    const { storage, a, b } = await pages()
+    const asked = [
+      () => a.exchange(claiming('a')),
+      () => a.recover(recovering),
+      () => a.renew('a', now + 60_000),
+    ] as const
+    for (const ask of asked) {
+      await a.open()
+      const left = leaveInTransaction(storage)
+      const answer = expect(ask()).rejects.toMatchObject({ name: 'StorageError', code: 'unavailable' })
+      await left
+      // It hears of it while it is away.
+      await answer
+      storage.back()
+    }
+    // Nor is it begun when it was the opening that had to wait.
+    const left = leaveInTransaction(storage)
+    const answer = expect(a.exchange(claiming('a'))).rejects.toMatchObject({ code: 'unavailable' })
+    await left
+    storage.back()
+    await answer
+    const { claimed } = await b.exchange(claiming('b'))
+    expect(claimed).toMatchObject([{ crashes: 0 }])
+  })
+
+  it('does not open the database for that, where memory is there to fall to', async () => {
+    const { storage } = make()
+    const falling = new FallbackStorage(storage)
+    const backend = new LocalBackend({ storage: falling, channel: localChannel() })
+    await backend.open()
+    const { generation } = storage
+    const left = leaveInTransaction(storage)
+    const answer = expect(backend.exchange(claiming('a'))).rejects.toMatchObject({ code: 'unavailable' })
+    await left
+    await answer
+    expect([storage.generation, falling.durable]).toEqual([generation, true])
+  })
+
+  it('does for its host what was asked for after it was left', async () => {
+    const { storage, a } = await pages()
+    storage.leave()
+    expect((await a.exchange(claiming('a'))).claimed).toHaveLength(1)
+  })
+
+  it('and was closed while away: what waits for it to be back is not run again', async () => {
+    const { storage, a, b } = await pages()
+    const left = leaveInTransaction(storage)
+    const pausing = expect(a.change({ type: 'pause', queue: 'default', until: now + 60_000 })).rejects.toBeInstanceOf(
+      ClosedError,
+    )
+    await left
+    await a.close()
+    await pausing
+    await storage.destroy()
+    expect(await storage.open()).toBe(true)
+    storage.back()
+    await b.close()
+  })
+})
+
 describe('IndexedDB: opening', () => {
   it('touches nothing until it is asked to', async () => {
     const open = vi.spyOn(IDBFactory.prototype, 'open')
@@ -203,6 +309,47 @@ describe('IndexedDB: opening', () => {
     foreign.close()
     await expect(count()).rejects.toMatchObject({ code: 'broken' })
     await expect(storage.destroy()).rejects.toMatchObject({ code: 'broken' })
+  })
+
+  it('a deletion looks at the version, however often the connection was lost', async () => {
+    const made = make()
+    for (let i = 0; i < 4; i++) {
+      const handle = await handleOf(made)
+      handle.close()
+      if (i < 3) await inTime(made)
+    }
+    await expect(inTime(made)).rejects.toMatchObject({ code: 'unavailable' })
+    const newer = await opened(indexedDB.open(made.name, LAYOUT + 1))
+    newer.close()
+    await expect(made.storage.destroy()).rejects.toMatchObject({ code: 'newer-version' })
+    expect((await indexedDB.databases()).map(({ name }) => name)).toContain(made.name)
+  })
+
+  it('a deletion is possible, however often the connection was lost', async () => {
+    const made = make()
+    for (let i = 0; i < 4; i++) {
+      const handle = await handleOf(made)
+      handle.close()
+      if (i < 3) await inTime(made)
+    }
+    await expect(inTime(made)).rejects.toMatchObject({ code: 'unavailable' })
+    await made.storage.destroy()
+    expect((await indexedDB.databases()).map(({ name }) => name)).not.toContain(made.name)
+  })
+
+  it('a database that is damaged is deleted unopened', async () => {
+    const made = make()
+    await made.count()
+    await made.storage.close()
+    vi.spyOn(IDBFactory.prototype, 'open').mockImplementation(refuse('UnknownError'))
+    let done = false
+    const destroyed = made.storage.destroy().finally(() => {
+      done = true
+    })
+    await made.clock.until(() => done, { patience: 100 })
+    await destroyed
+    vi.restoreAllMocks()
+    expect((await indexedDB.databases()).map(({ name }) => name)).not.toContain(made.name)
   })
 
   it('is closed by close, also while it opens; what was asked for before is done', async () => {

@@ -106,7 +106,7 @@ describe('without a secure context', { timeout: 40_000 }, () => {
       expect(results).toMatchObject(Array.from({ length: 4 }, () => ({ status: 'completed', attempts: 1 })))
       if (how === 'reloaded') await a.waitForFunction(() => 'start' in lab.kept)
       expect(await b.evaluate(() => lab.errors)).toEqual([])
-      expect(await b.evaluate(() => Object.keys(localStorage).filter((key) => key.includes(':left:')))).toEqual([])
+      expect(await b.evaluate(() => Object.keys(localStorage).filter((key) => key.includes('left:')))).toEqual([])
     },
   )
 

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Departures, Locks } from '../src/backend.js'
 import { pageDepartures } from '../src/indexeddb/departures.js'
 import { webLocks } from '../src/indexeddb/locks.js'
+import { OriginMark } from '../src/indexeddb/marks.js'
 import { memoryDepartures, memoryLocks } from '../src/memory/locks.js'
 
 /** A promise that the test ends when it likes. */
@@ -183,6 +184,16 @@ describe.each(places)('departures: $name', ({ name: kind, make }) => {
     expect(departures.left()).toEqual(['b'])
     departures.forget(['b'])
     if (kind === 'page') expect(Object.keys(localStorage).filter((key) => key.includes(name))).toEqual([])
+  })
+
+  it.skipIf(kind === 'memory')('are not mistaken for the marks of a database whose name begins like them', () => {
+    const name = crypto.randomUUID()
+    const others = [`${name}:left`, `left:${name}`, `left:"${name}"`, `${name}":`].map((other) => new OriginMark(other))
+    for (const mark of others) mark.set('origin')
+    make(`${name}":b`).leave('c')
+    expect(make(name).left()).toEqual([])
+    make(`${name}":b`).forget(['c'])
+    for (const mark of others) mark.forget()
   })
 
   it.skipIf(kind === 'memory')('cost a crash, no more, where nothing can be noted', () => {

@@ -1,7 +1,7 @@
 import { inline, type QueueEvent, TaskNotFoundError, TaskQueue, TaskWorker } from 'sitq'
 import { IndexedDBBackend, type IndexedDBBackendOptions } from 'sitq/indexeddb'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { handlesUsedBy, loseDatabase, refuseToOpen } from './support/faults.js'
+import { breakInCommit, handlesUsedBy, loseDatabase, refuseToOpen } from './support/faults.js'
 
 // A database that the browser takes away, for good or for now. In Node on fake-indexeddb, in Chromium on the real one, whose
 // own ways of losing data are in storage-lost.browser.test.ts and storage-lost.node.test.ts.
@@ -211,6 +211,49 @@ describe('a database that cannot be had', () => {
     await vi.waitFor(() => expect(heard).not.toEqual([]))
     expect(heard).toEqual([{ type: 'added', queues: ['default'] }])
     expect(fallen.events).toEqual(['memory'])
+  })
+})
+
+describe('a commit that was not answered', () => {
+  // Whether the storage gets a connection once more, in which the plan finds that it must look again, or none.
+  const cases = [{ more: 0 }, { more: 1 }, { more: 2 }].flatMap(({ more }) =>
+    [false, true].map((blind) => ({ more, blind })),
+  )
+  it.each(cases)('and then none is possible: nobody knows ($more more, blind: $blind)', async ({ more, blind }) => {
+    const name = database()
+    const { queue } = page(name)
+    if (blind) await queue.enqueue('echo', 1)
+    else await queue.counts()
+    const restore = breakInCommit(more)
+    await expect(queue.enqueue('echo', 2)).rejects.toMatchObject({ name: 'StorageError', code: 'lost' })
+    restore()
+    expect((await page(name).queue.counts()).available).toBe(blind ? 2 : 1)
+  })
+
+  it.each(cases)('is not repeated in memory ($more more, blind: $blind)', async ({ more, blind }) => {
+    const name = database()
+    const { queue, backend } = page(name, { fallback: 'memory' })
+    if (blind) await queue.enqueue('echo', 1)
+    else await queue.counts()
+    const restore = breakInCommit(more)
+    await expect(queue.enqueue('echo', 2)).rejects.toMatchObject({ name: 'StorageError', code: 'lost' })
+    expect((await queue.counts()).available).toBe(0)
+    expect(backend.durable).toBe(false)
+    await queue.enqueue('echo', 3)
+    expect((await queue.counts()).available).toBe(1)
+    restore()
+    expect((await page(name).queue.counts()).available).toBe(blind ? 2 : 1)
+  })
+
+  it('is met again, and the task is there once', async () => {
+    const name = database()
+    const { queue } = page(name)
+    await queue.enqueue('echo', 1)
+    const restore = breakInCommit(Number.POSITIVE_INFINITY)
+    const task = await queue.enqueue('echo', 2)
+    restore()
+    expect((await queue.counts()).available).toBe(2)
+    expect((await queue.list({ state: 'available' })).items.map(({ id }) => id)).toContain(task.id)
   })
 })
 

@@ -6,7 +6,8 @@ import { attempt, marksHere } from './marks.js'
  * IndexedDB, and is there without a secure context too.
  */
 export function pageDepartures(name: string): Departures {
-  const prefix = `sitq:${name}:left:`
+  // In quotes, and apart from the other marks: no name begins like another one's.
+  const prefix = `sitq-left:${JSON.stringify(name)}:`
   return {
     // Should it fail, the tasks will count a crash, no more.
     leave: (host) => attempt(() => marksHere()?.setItem(prefix + host, '')),

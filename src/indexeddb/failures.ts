@@ -1,6 +1,7 @@
 /** What the platform's errors mean, and how much bad luck is borne. */
 import type { Clock } from '../clock.js'
 import { StorageError } from '../errors.js'
+import { inDoubt } from '../storage.js'
 import { NoAnswerError, RefusedError } from './transaction.js'
 
 /** How many losses of the connection are made good within how many ms; one more is an error. */
@@ -23,13 +24,9 @@ export const newerVersion = (name: string, cause?: unknown) =>
     cause,
   })
 
-/** The error as the caller gets it. What a plan threw stays what it is. `unanswered`: a commit was. */
+/** The error as the caller gets it. What a plan threw stays what it is, unless it is in doubt. `unanswered`: a commit was. */
 export function toldError(error: unknown, unanswered: boolean): unknown {
-  const kinds = [DOMException, StorageError, NoAnswerError, RefusedError]
-  if (unanswered && kinds.some((kind) => error instanceof kind)) {
-    const message = 'The connection broke in a commit: stored or not, look before you repeat it.'
-    return new StorageError('lost', message, { cause: error })
-  }
+  if (unanswered) return inDoubt(error)
   if (error instanceof RefusedError) {
     return new StorageError('uncloneable', `${error.message} Nothing was.`, { cause: error.cause })
   }

@@ -4,7 +4,7 @@ import type { Departures, Locks } from '../backend.js'
 import { StorageError } from '../errors.js'
 import { memoryDepartures, memoryLocks } from '../memory/locks.js'
 import { MemoryStorage } from '../memory/storage.js'
-import type { Plan, RunOptions, Storage } from '../storage.js'
+import { inDoubt, type Plan, type RunOptions, type Storage } from '../storage.js'
 
 /**
  * A database, and memory from the moment it can't be had any more: when it can't be opened, not when an operation failed.
@@ -29,6 +29,10 @@ export class FallbackStorage implements Storage {
     return !this.fallen.aborted
   }
 
+  get left(): AbortSignal | undefined {
+    return this.#database.left
+  }
+
   get generation(): number {
     return this.#database.generation + this.#memory.generation
   }
@@ -44,13 +48,20 @@ export class FallbackStorage implements Storage {
     }
   }
 
-  /** A plan that did not run in the database runs in memory, and finds another generation there. */
+  /**
+   * A plan that did not run in the database runs in memory, and finds another generation there. One that may be stored in the
+   * database does not: it would be in both.
+   */
   async run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
-    if (this.fallen.aborted) return this.#memory.run(plan, options)
+    if (this.fallen.aborted) {
+      if (options.repeats) throw inDoubt(this.fallen.reason)
+      return this.#memory.run(plan, options)
+    }
     try {
       return await this.#database.run(plan, options)
     } catch (error) {
-      if (!isUnavailable(error)) throw error
+      // One that was too late says nothing of the database, which a page that is left keeps closed.
+      if (!isUnavailable(error) || options.unless?.aborted) throw error
       // One operation that failed says little; what counts is whether the database can be opened.
       await this.open()
       if (!this.fallen.aborted) throw error

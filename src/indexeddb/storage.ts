@@ -1,7 +1,7 @@
 import { deleteDB } from 'idb'
 import type { StorageNotice } from '../channel.js'
 import { type Clock, sleep, systemClock } from '../clock.js'
-import { StorageError } from '../errors.js'
+import { ClosedError, StorageError } from '../errors.js'
 import { currentLayout, type Layout } from '../plan/migrations.js'
 import type { Plan, RunOptions, Storage } from '../storage.js'
 import { type Connection, connect } from './connect.js'
@@ -34,9 +34,9 @@ const TOLD_FULL = 10_000
  * **A plan may be run again after it was committed.** When the connection breaks, the database is reopened and the plan's
  * function called once more. If its writes were handed over already, they may be stored: no browser tells. They are
  * repeated all the same, because the plans can be: an exchange is known by its seq, an append by its nonce (it meets its
- * own block under its key and gets `KeyTakenError`: the caller compares nonces), the others move what is no longer there.
- * The answer is then the second run's, for example a cancellation that counts 0. Should the second run fail too, the error
- * is `StorageError('lost')`: stored or not, nobody knows. With every other code, nothing was stored.
+ * own block under its key, and the caller compares nonces), the others move what is no longer there.
+ * The answer is then the second run's, for example a cancellation that counts 0. Should the second run fail too, for
+ * whatever reason, the error is `StorageError('lost')`: stored or not, nobody knows. With every other one, nothing was stored.
  *
  * `generation` goes up before the function is called again: what a plan takes from a cache it takes inside that function,
  * after a look at the generation. A database that was deleted meanwhile and is new is also `'lost'`, and no plan is run.
@@ -52,8 +52,9 @@ export class IndexedDBStorage implements Storage {
   readonly #running = new Set<Promise<unknown>>()
   #generation = 0
   readonly #unfinished = new Set<() => void>()
-  /** While it is away: ends when it is back. */
-  #away: { back: Promise<void>; end(): void } | undefined
+  /** While it is away: ends when it is back, or fails as it is closed. */
+  #away: { back: Promise<void>; end(): void; fail(reason: unknown): void } | undefined
+  #leaving = new AbortController()
   #db: Database | undefined
   #opening: Promise<{ db: Database; replaced: boolean }> | undefined
   /** There was a connection and nobody here closed it. */
@@ -94,8 +95,20 @@ export class IndexedDBStorage implements Storage {
     return run
   }
 
+  /** Aborts when the page is left, the next time. */
+  get left(): AbortSignal {
+    return this.#leaving.signal
+  }
+
   /** At once if it is open: a page that is left has no later. Transactions under way are finished by the browser. */
   async close(): Promise<void> {
+    // Nobody will say that the page is back: what waits for that is not run again.
+    this.#away?.fail(new ClosedError('backend'))
+    this.#away = undefined
+    await this.#disconnect()
+  }
+
+  async #disconnect(): Promise<void> {
     // Those that wait for the opening were asked for before: they are let through.
     if (!this.#db) await Promise.allSettled([this.#opening, ...this.#running])
     this.#db?.close()
@@ -105,17 +118,19 @@ export class IndexedDBStorage implements Storage {
 
   /**
    * The page is left. In the back/forward cache a transaction that is not handed over whole would stand still, and others
-   * with it, until the browser drops the page: it is run again when the page is back.
+   * with it, until the browser drops the page: it is run again when the page is back, `unless` it must not be.
    */
   leave(): void {
     if (this.#away) return
-    let end = () => {}
-    const back = new Promise<void>((resolve) => {
-      end = resolve
-    })
-    this.#away = { back, end }
+    const { promise: back, resolve: end, reject: fail } = deferred()
+    back.catch(() => {})
+    this.#away = { back, end, fail }
+    // Another one at once: what is asked for from now on is asked for by a page that knows that it is left.
+    const leaving = this.#leaving
+    this.#leaving = new AbortController()
+    leaving.abort()
     for (const abort of [...this.#unfinished]) abort()
-    void this.close()
+    void this.#disconnect()
   }
 
   /** The page is shown again. */
@@ -132,9 +147,9 @@ export class IndexedDBStorage implements Storage {
     } catch (error) {
       // One that is damaged can't be opened and may be deleted. One that is not ours stays, and so does one that does not
       // answer: a newer version may be at work on it.
-      const damaged = error instanceof StorageError && error.code === 'unavailable' && error.cause !== undefined
-      if (!damaged) throw error
-      unopened = error
+      const refused = error instanceof StorageError && error.code === 'unavailable' && error.cause !== undefined
+      if (!refused) throw error
+      if (await this.#isDamaged()) unopened = error
     }
     await this.close()
     try {
@@ -144,14 +159,31 @@ export class IndexedDBStorage implements Storage {
     }
   }
 
+  /** Opens it once, however often it was lost before: that says nothing of what is in it. Throws if it is not to be deleted. */
+  async #isDamaged(): Promise<boolean> {
+    try {
+      const { db } = await this.#connectOnce()
+      db.close()
+      return false
+    } catch (error) {
+      if (!isLost(error)) throw this.#told(error, false)
+      return true
+    }
+  }
+
   async #run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
-    let unanswered = false
+    let unanswered = options.repeats ?? false
+    const stay = () => {
+      if (options.unless?.aborted) throw new StorageError('unavailable', 'The page was left meanwhile.')
+    }
     for (let last = false; ; last = true) {
       let db: Database | undefined
-      // What is asked for while the page is left is begun at once: it may be the last that the page has to say.
-      if (last) await this.#away?.back
       try {
+        stay()
+        // What is asked for while the page is left is begun at once: it may be the last that the page has to say.
+        if (last) await this.#away?.back
         db = this.#db ?? (await this.#renewed())
+        stay()
         return await drive(db, plan, { ...options, unfinished: this.#unfinished })
       } catch (error) {
         unanswered ||= error instanceof NoAnswerError
@@ -210,13 +242,16 @@ export class IndexedDBStorage implements Storage {
       }
       if (pause > 0) await sleep(this.#clock, pause)
       try {
-        const blocked = () => this.#blocked()
-        return await connect({ name: this.name, layout: this.#layout, clock: this.#clock, blocked })
+        return await this.#connectOnce()
       } catch (error) {
         if (!isLost(error)) throw this.#told(error, false)
         this.#losses.add(error)
       }
     }
+  }
+
+  #connectOnce(): Promise<Connection> {
+    return connect({ name: this.name, layout: this.#layout, clock: this.#clock, blocked: () => this.#blocked() })
   }
 
   #lose(db: Database, reason: unknown): void {
@@ -250,4 +285,14 @@ export class IndexedDBStorage implements Storage {
     }
     return told
   }
+}
+
+function deferred() {
+  let resolve = () => {}
+  let reject: (reason: unknown) => void = () => {}
+  const promise = new Promise<void>((fulfil, refuse) => {
+    resolve = fulfil
+    reject = refuse
+  })
+  return { promise, resolve, reject }
 }

@@ -89,18 +89,20 @@ function endOf<M extends Mode>(tx: Transaction<M>): Promise<'complete' | 'abort'
   })
 }
 
-/** What requests come to, or an error once the transaction is over without them. */
-function unlessOver<T, M extends Mode>(tx: Transaction<M>, requests: Promise<T>): Promise<T> {
-  const over = endOf(tx).then(() => {
-    throw tx.error ?? new DOMException('The transaction was aborted.', 'AbortError')
+/** What requests come to, or an error once the transaction is aborted without them. It does not complete without them. */
+function unlessAborted<T, M extends Mode>(tx: Transaction<M>, requests: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => reject(tx.error ?? new DOMException('The transaction was aborted.', 'AbortError'))
+    tx.addEventListener('abort', aborted)
+    const over = () => tx.removeEventListener('abort', aborted)
+    requests.then(resolve, reject).then(over)
   })
-  return Promise.race([requests, over])
 }
 
 /** Drives a plan in a transaction that goes on afterwards. Rejects with the platform's error or the plan's own. */
 export async function runIn<T>(tx: Upgrade, plan: Plan<T>): Promise<T> {
   const { writes, value } = await waves(tx, plan)
-  await unlessOver(tx, Promise.all(writes.map((write) => issue(tx, write))))
+  await unlessAborted(tx, Promise.all(writes.map((write) => issue(tx, write))))
   return value
 }
 
@@ -114,7 +116,7 @@ async function waves<T, M extends Mode>(
     const wave = step.value
     // All at once: they cost one round trip together.
     const reads = wave.map((read) => (read.table === 'raw' ? withKeys(tx, read) : request(tx, read)))
-    const records = await unlessOver(tx, Promise.all(reads))
+    const records = await unlessAborted(tx, Promise.all(reads))
     for (const [index, read] of wave.entries()) fill(read, records[index] ?? [])
     step = steps.next()
   }

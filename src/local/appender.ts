@@ -5,7 +5,7 @@ import { type AppendValue, append, appendBlind, isPlain, type Tried } from '../p
 import { block, group } from '../plan/layout.js'
 import { type Block, stores } from '../plan/records.js'
 import { randomText } from '../random.js'
-import { KeyTakenError, type Plan } from '../storage.js'
+import { KeyTakenError, metBy, type Plan } from '../storage.js'
 import { formatId, type Lane, type Position, type TaskId } from '../task.js'
 import { isDamage, type Runner } from './runner.js'
 
@@ -53,6 +53,7 @@ export class Appender {
     const nonce = randomText(NONCE_LENGTH)
     const durability = options.durability ? { durability: options.durability } : {}
     let tried: Tried | undefined
+    let repeats = false
     const blind = isPlain(tasks, options.now, options.batch) ? this.#guess(tasks, options.now, nonce) : undefined
     if (blind) {
       try {
@@ -61,7 +62,9 @@ export class Appender {
         return blind.places.map(({ lane, position }) => formatId(runner.origin, lane, position))
       } catch (error) {
         // Another tab appended since, or this is a repeat of ours that was committed: reading tells.
-        if (!isDamage(error)) throw error
+        const met = metBy(error)
+        if (!isDamage(met)) throw error
+        repeats = met !== error
         this.forget()
         const [first] = blind.blocks
         if (first) tried = { lane: first.lane, from: first.from, places: blind.places }
@@ -69,7 +72,7 @@ export class Appender {
     }
     // Should the storage run the plan again, not knowing whether it was committed, the plan looks where it was before.
     const plan = () => remember(append(tasks, { ...options, nonce, ...(tried ? { tried } : {}) }), (at) => (tried = at))
-    const { places, lanes } = await runner.run(plan, { stores, write: true, ...durability })
+    const { places, lanes } = await runner.run(plan, { stores, write: true, repeats, ...durability })
     for (const { queue, priority, lane, tail } of lanes) this.#saw(laneKey(queue, priority), lane, tail)
     return places.map((place) => place && formatId(runner.origin, place.lane, place.position))
   }

@@ -6,7 +6,7 @@ import { rootPlan } from '../plan/ledger.js'
 import { type Root, stores } from '../plan/records.js'
 import { type Repaired, repair } from '../plan/repair/index.js'
 import { randomText } from '../random.js'
-import { KeyTakenError, type Plan, type RunOptions, type Storage } from '../storage.js'
+import { inDoubt, KeyTakenError, metBy, type Plan, type RunOptions, type Storage } from '../storage.js'
 
 const ORIGIN_LENGTH = 8
 /** No generation that a storage has. */
@@ -85,18 +85,21 @@ export class Runner {
   }
 
   run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
-    return this.#mending(() => this.try(plan, options))
+    return this.#mending((repeats) => this.try(plan, { ...options, repeats }), options.repeats)
   }
 
   /** Runs it as it is: damage is the caller's to think about. */
   async try<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
+    let { repeats = false } = options
     for (;;) {
-      await this.#open()
       try {
-        return await this.#storage.run(() => this.#current(plan), options)
+        await this.#open()
+        return await this.#storage.run(() => this.#current(plan), { ...options, repeats })
       } catch (error) {
         // The storage does not reopen for ever: it is what ends this.
-        if (!(error instanceof ReopenedError)) throw error
+        const met = metBy(error)
+        if (!(met instanceof ReopenedError)) throw repeats ? inDoubt(error) : error
+        repeats ||= met !== error
       }
     }
   }
@@ -107,18 +110,23 @@ export class Runner {
     return plan()
   }
 
-  /** Mends what was found to be damaged, and tries again; not for ever. */
-  async #mending<T>(attempt: () => Promise<T>): Promise<T> {
+  /** Mends what was found to be damaged, and tries again; not for ever. `repeats`: an earlier attempt may be stored. */
+  async #mending<T>(attempt: (repeats: boolean) => Promise<T>, repeats = false): Promise<T> {
     for (let mended = 0; ; mended++) {
       try {
-        return await attempt()
+        return await attempt(repeats)
       } catch (error) {
-        if (!isDamage(error)) throw error
+        const met = metBy(error)
+        if (!isDamage(met)) throw error
+        repeats ||= met !== error
+        const told = (reason: unknown) => (repeats ? inDoubt(reason) : reason)
         if (mended === MENDINGS) {
-          const message = `Stored records are damaged in a way that can't be mended: ${error.message} Delete the database to go on.`
-          throw new StorageError('broken', message, { cause: error })
+          const message = `Stored records are damaged in a way that can't be mended: ${met.message} Delete the database to go on.`
+          throw told(new StorageError('broken', message, { cause: met }))
         }
-        await this.repair()
+        await this.repair().catch((reason: unknown) => {
+          throw told(reason)
+        })
       }
     }
   }

@@ -1,5 +1,5 @@
 import { StorageError } from '../../src/errors.js'
-import type { Plan, RunOptions, Storage } from '../../src/storage.js'
+import { inDoubt, type Plan, type RunOptions, type Storage } from '../../src/storage.js'
 
 /** What may happen to a transaction. */
 export const faults = {
@@ -99,7 +99,9 @@ export class FaultyStorage implements Storage {
       case 'repeated':
         await this.#commit(plan, options)
         this.generation++
-        return this.#commit(plan, options)
+        return this.#commit(plan, options).catch((error: unknown) => {
+          throw inDoubt(error)
+        })
       case 'lost':
         await this.#commit(plan, options)
         this.generation++
