@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { localChannel } from '../src/channel.js'
 import { StorageError } from '../src/errors.js'
 import { IndexedDBStorage } from '../src/indexeddb/storage.js'
@@ -515,4 +515,52 @@ it('a worker goes on: damage in the middle of its work costs what was damaged, a
     expect(world.hints).toContainEqual(expect.objectContaining({ type: 'storage', event: 'damaged' }))
     await world.end()
   }
+})
+
+describe('records that the browser itself cannot read', () => {
+  /** Requests for such a record fail, and with them their transaction, until something else is stored there. */
+  function unreadable(test: (record: object) => boolean): void {
+    const clone = globalThis.structuredClone
+    // fake-indexeddb copies what it has stored when it is asked for.
+    vi.stubGlobal('structuredClone', (value: unknown, options?: StructuredSerializeOptions) => {
+      if (typeof value === 'object' && value !== null && test(value)) {
+        throw new DOMException('Data lost due to missing file.', 'NotReadableError')
+      }
+      return clone(value, options)
+    })
+    onTestFinished(() => {
+      vi.unstubAllGlobals()
+    })
+  }
+  const start = () => begin(new IndexedDBStorage({ name: crypto.randomUUID() }))
+
+  it('a block: its tasks fail as damaged, the others run, and one event tells', async () => {
+    const { b, open, events } = await start()
+    const ids = await b.add(600)
+    unreadable((record) => 'inputs' in record && 'from' in record && record.from === 256 && !('lost' in record))
+    expect(await open().runAll(600)).toEqual([...upTo(256), ...upTo(88).map((i) => 512 + i)])
+    expect(await b.result(ids[300] ?? '')).toMatchObject({ status: 'failed', error: { code: 'damaged' } })
+    expect(events).toEqual([expect.stringContaining('They are mended: 256 tasks have failed because of it.')])
+  })
+
+  it('an outcome: its tasks have failed as damaged', async () => {
+    const { b, open, events } = await start()
+    const ids = await b.add(3)
+    await b.runAll()
+    unreadable((record) => 'kinds' in record && 'values' in record)
+    const page = open()
+    expect((await page.backend.results(ids)).map((result) => result?.status)).toEqual(['failed', 'failed', 'failed'])
+    expect(await page.counts()).toEqual({ failed: 3 })
+    expect(events).toHaveLength(1)
+  })
+
+  it('the last block, where it is looked for from the end', async () => {
+    const { b, open } = await start()
+    await b.add(2)
+    unreadable((record) => 'inputs' in record && !('lost' in record) && Reflect.get(record, 'from') === 0)
+    const page = open()
+    const [later = ''] = await page.add(1)
+    await page.runAll()
+    expect((await page.result(later))?.status).toBe('completed')
+  })
 })

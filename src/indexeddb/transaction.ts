@@ -1,5 +1,6 @@
-import type { IDBPDatabase, IDBPTransaction } from 'idb'
+import { type IDBPDatabase, type IDBPTransaction, unwrap } from 'idb'
 import { fill } from '../found.js'
+import { DamagedError } from '../plan/damage.js'
 import type { Store } from '../plan/records.js'
 import {
   compareKeys,
@@ -18,6 +19,11 @@ export type Database = IDBPDatabase<Schema>
 type Mode = 'readonly' | 'readwrite' | 'versionchange'
 type Transaction<M extends Mode> = IDBPTransaction<Schema, Store[], M>
 type Writing = 'readwrite' | 'versionchange'
+/** Where a reading from the end is. */
+interface Cursor {
+  value: unknown
+  continue(): Promise<Cursor | null>
+}
 /** The transaction in which a database comes to its version. */
 export type Upgrade = Transaction<'versionchange'>
 
@@ -38,7 +44,44 @@ export interface DriveOptions extends RunOptions {
 
 /** Drives a plan in one transaction. Rejects with `KeyTakenError`, `NoAnswerError`, `RefusedError`, the platform's error or the plan's own. */
 export async function drive<T>(db: Database, plan: () => Plan<T>, options: DriveOptions): Promise<T> {
-  return options.write ? readAndWrite(db, plan, options) : readOnly(db, plan, options)
+  if (!options.write) return readOnly(db, plan, options)
+  for (;;) {
+    try {
+      return await readAndWrite(db, plan, options)
+    } catch (error) {
+      if (!(error instanceof UnreadableError)) throw error
+      if (!(await blank(db, error.read))) throw new DOMException(error.message, 'NotReadableError')
+    }
+  }
+}
+
+/** A page holds a record that the browser itself cannot read. The transaction was aborted. */
+class UnreadableError extends Error {
+  override readonly name = 'UnreadableError'
+  readonly read: RawRead
+
+  constructor(read: RawRead) {
+    super('The browser cannot read a stored record.')
+    this.read = read
+  }
+}
+
+/**
+ * Stores null in place of what cannot be read, for a repair to find. In a transaction before its own: Chromium (147) aborts
+ * one at its end if such an error was prevented in it ("UnknownError"). False: all can be read.
+ */
+async function blank(db: Database, read: RawRead): Promise<boolean> {
+  const { store } = read
+  const page: RawRead = { ...read, keys: [], found: [] }
+  const reading = db.transaction([store], 'readonly')
+  reading.done.catch(() => {})
+  const records = await unlessOver(reading, withKeys(reading, page))
+  const lost = page.keys.filter((_, i) => records[i] === undefined)
+  const writing = db.transaction(store, 'readwrite')
+  // How they end is how it ends.
+  for (const key of lost) void writing.store.put(null, valid(key)).catch(() => {})
+  await writing.done
+  return lost.length > 0
 }
 
 async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores }: RunOptions): Promise<T> {
@@ -123,12 +166,43 @@ async function waves<T, M extends Mode>(
   return step.value
 }
 
-/** Hands it its keys too: in a request of its own, as WebKit has no getAllRecords; nothing comes between the two. */
+/**
+ * Hands it its keys too: in a request of its own, as WebKit has no getAllRecords; nothing comes between the two. What the
+ * browser itself cannot read is `undefined`, or, where the transaction writes, an UnreadableError.
+ */
 async function withKeys<M extends Mode>(tx: Transaction<M>, read: RawRead): Promise<unknown[]> {
-  const [records, keys] = await Promise.all([request(tx, read), keysOf(tx, read)])
+  const query = queryOf(read)
+  if (query === undefined || read.limit === 0) return []
+  const store = unwrap(tx.objectStore(read.store))
+  // Repairs read pages, forwards.
+  const isPage = read.to !== undefined && read.limit !== 1 && !read.reverse
+  const page = isPage ? readable(store.getAll(query, read.limit)) : request(tx, read)
+  const [records, keys] = await Promise.all([page, keysOf(tx, read)])
   read.keys = keys
-  return records
+  if (!records && tx.mode !== 'readonly') throw new UnreadableError(read)
+  return records ?? Promise.all(keys.map((key) => readable(store.get(valid(key)))))
 }
+
+/** Its result; undefined, and the transaction goes on, if the browser cannot read a record of it. */
+function readable<T>(request: IDBRequest<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    request.addEventListener('success', () => resolve(request.result))
+    request.addEventListener('error', (event) => {
+      if (!isUnreadable(request.error)) return reject(request.error)
+      // Unhandled, it would abort the transaction.
+      event.preventDefault()
+      event.stopPropagation()
+      resolve(undefined)
+    })
+  })
+}
+
+/**
+ * What the request for a record fails with when the browser has lost it. Chromium (147) keeps values over 64 kB as files of
+ * their own: "Data lost due to missing file. Affected record should be considered irrecoverable".
+ */
+const isUnreadable = (error: unknown): boolean =>
+  error instanceof DOMException && (error.name === 'NotReadableError' || error.name === 'DataError')
 
 async function keysOf<M extends Mode>(tx: Transaction<M>, read: RawRead): Promise<Key[]> {
   const query = queryOf(read)
@@ -143,18 +217,30 @@ async function request<M extends Mode>(tx: Transaction<M>, read: Read): Promise<
   const query = queryOf(read)
   // To getAll, a limit of 0 means none.
   if (query === undefined || read.limit === 0) return []
-  if (read.to === undefined || (read.limit === 1 && !read.reverse)) {
-    // Of a range, get returns the first; it is cheaper than a cursor.
-    const record = await store.get(query)
-    return record === undefined ? [] : [record]
+  // Of a range, get returns the first; it is cheaper than a cursor.
+  const single = read.to === undefined || (read.limit === 1 && !read.reverse)
+  // Outside of the try: a key that is refused on the spot is no damage.
+  const asked = single
+    ? store.get(query)
+    : read.reverse
+      ? backwards(store.openCursor(query, 'prev'), read.limit)
+      : store.getAll(query, read.limit)
+  try {
+    const answer: unknown = await asked
+    return Array.isArray(answer) && !single ? answer : answer === undefined ? [] : [answer]
+  } catch (error) {
+    if (!isUnreadable(error) || read.table === 'raw') throw error
+    throw new DamagedError(read.table, 'the browser itself cannot read it')
   }
-  if (!read.reverse) return store.getAll(query, read.limit)
-  // One request for each record: to be used with small limits. getAllRecords could do it in one, but WebKit has none.
+}
+
+/** One request for each record: to be used with small limits. getAllRecords could do it in one, but WebKit has none. */
+async function backwards(opened: Promise<Cursor | null>, limit: number | undefined): Promise<unknown[]> {
   const found: unknown[] = []
-  let cursor = await store.openCursor(query, 'prev')
+  let cursor = await opened
   while (cursor) {
     found.push(cursor.value)
-    cursor = found.length === read.limit ? null : await cursor.continue()
+    cursor = found.length === limit ? null : await cursor.continue()
   }
   return found
 }

@@ -16,7 +16,12 @@ export interface StoragePage {
 const options: StoragePage = JSON.parse(decodeURIComponent(location.hash.slice(1)))
 const { database, layout = 1, fallback, worker: works = false } = options
 const parts = partsOf({ name: database, layout: layouts[layout], ...(fallback ? { fallback } : {}) })
-const handlers = { double: (n: number) => n * 2, wait: () => new Promise<number>(() => {}) }
+const long = () => Array.from({ length: 10_000 }, () => crypto.randomUUID()).join()
+const handlers = {
+  double: (n: number) => n * 2,
+  long: (text: string) => text.slice(1),
+  wait: () => new Promise<number>(() => {}),
+}
 const queue = new TaskQueue<typeof handlers>({ backend: new LocalBackend(parts.local) })
 const events: StorageNotice['event'][] = []
 queue.subscribe((event) => event.type === 'storage' && events.push(event.event))
@@ -30,10 +35,17 @@ export const page = {
   role: () => worker.role,
   start: () => (works ? worker.start().catch(coded) : worker.role),
   enqueue: (n: number) => queue.enqueue('double', n).then(({ id }) => id, coded),
+  /** A string, so long and random that the browser stores it in a file of its own. */
+  enqueueLong: () => queue.enqueue('long', long()).then(({ id }) => id, coded),
   /** Runs until the page ends. */
   wait: () => queue.enqueue('wait').then(({ id }) => id, coded),
+  code: async (id: string) => {
+    const result = await queue.getResult(id)
+    return result?.status === 'failed' ? result.error.code : undefined
+  },
   result: (id: string) => queue.getResult(id, { timeout: 10_000 }).then((result) => result?.status ?? 'waiting', coded),
   counts: () => queue.counts().catch(coded),
+  repair: () => queue.repair().catch(coded),
   clear: () => queue.clear().catch(coded),
   crashes: async (id: string) => (await queue.backend.get([id]))[0]?.crashes,
   destroy: async () => {
