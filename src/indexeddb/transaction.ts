@@ -75,7 +75,7 @@ async function blank(db: Database, read: RawRead): Promise<boolean> {
   const page: RawRead = { ...read, keys: [], found: [] }
   const reading = db.transaction([store], 'readonly')
   reading.done.catch(() => {})
-  const records = await unlessOver(reading, withKeys(reading, page))
+  const records = await unlessAborted(reading, withKeys(reading, page))
   const lost = page.keys.filter((_, i) => records[i] === undefined)
   const writing = db.transaction(store, 'readwrite')
   // How they end is how it ends.
