@@ -25,5 +25,5 @@ export function markOf(host: HostId): number {
   return hash >>> 0
 }
 
-/** That of tasks that failed while there was no network. */
+/** The gate of tasks that failed while there was no network. */
 export const ONLINE = 'online'

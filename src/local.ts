@@ -17,7 +17,7 @@ import type {
 import type { Channel, StorageNotice } from './channel.js'
 import { type Clock, systemClock } from './clock.js'
 import { ClosedError } from './errors.js'
-import { Appender } from './local/appender.js'
+import { Appender, newNonce } from './local/appender.js'
 import { Runner } from './local/runner.js'
 import { change, type Ref } from './plan/change.js'
 import { exchange } from './plan/exchange.js'
@@ -28,11 +28,8 @@ import * as reading from './plan/read.js'
 import { LAYOUT, stores } from './plan/records.js'
 import { type RecoverOptions, recover, renew } from './plan/recover.js'
 import { describe, foundAny, type Repaired } from './plan/repair/index.js'
-import { randomText } from './random.js'
 import type { Plan, Storage } from './storage.js'
 import { type Counts, formatId, type HostId, parseId, type Result, type TaskId, type TaskView } from './task.js'
-
-const NONCE_LENGTH = 8
 
 export interface LocalOptions {
   storage: Storage
@@ -126,7 +123,7 @@ export class LocalBackend implements Backend {
   }
 
   exchange(x: Exchange): Promise<Exchanged> {
-    const nonce = randomText(NONCE_LENGTH)
+    const nonce = newNonce()
     return this.#writeHere(() => exchange(x, { ...this.#context, nonce }))
   }
 

@@ -100,8 +100,7 @@ export function inDoubt(cause: unknown): StorageError {
   return new StorageError('lost', message, { cause })
 }
 
-export const isInDoubt = (error: unknown): error is StorageError =>
-  error instanceof StorageError && error.code === 'lost'
+const isInDoubt = (error: unknown): error is StorageError => error instanceof StorageError && error.code === 'lost'
 
 /** What a run met, in doubt or not. */
 export const metBy = (error: unknown): unknown => (isInDoubt(error) ? (error.cause ?? error) : error)

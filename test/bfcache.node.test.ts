@@ -1,28 +1,20 @@
-import type { Browser, BrowserContext, Page } from 'playwright'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launch, openLab, role, type Site, serveSite } from './support/browsers/site.js'
+import type { BrowserContext, Page } from 'playwright'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { labBrowser, openLab, role } from './support/browsers/site.js'
 import type { LabOptions } from './support/pages/lab.js'
 
 // The back/forward cache of a real Chromium: pages are left, stand still and come back. The headless shell (which the npm
 // package carries) has none; with an installed Chromium or CHROMIUM_BIN these tests run.
 
-let site: Site
-let browser: Browser
+const site = labBrowser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] })
 let works = false
 
 beforeAll(async () => {
-  site = await serveSite()
-  browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] })
-  const page = await browser.newPage()
+  const page = await site.browser.newPage()
   await page.goto(url('/elsewhere'))
   works = await awayAndBack(page)
   await page.context().close()
 }, 60_000)
-
-afterAll(async () => {
-  await browser?.close()
-  site?.close()
-})
 
 const url = (path: string) => `http://localhost:${site.port}${path}`
 
@@ -62,7 +54,7 @@ interface Scene {
 }
 
 async function scene(): Promise<Scene> {
-  const context = await browser.newContext()
+  const context = await site.browser.newContext()
   onTestFinished(() => context.close())
   const database = crypto.randomUUID()
   return {

@@ -1,24 +1,13 @@
-import type { Browser, Page } from 'playwright'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launch, openLab, role, type Site, serveSite, still } from './support/browsers/site.js'
+import type { Page } from 'playwright'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { labBrowser, openLab, role, still } from './support/browsers/site.js'
 import type { LabOptions } from './support/pages/lab.js'
 
 // Pages that nobody looks at: hidden, or frozen. No page of a headless browser is ever hidden, so what hidden ones go through
 // is done to them: no timer of the page fires within a minute, and it says that it is hidden. Web Workers are spared, as in
 // browsers.
 
-let site: Site
-let browser: Browser
-
-beforeAll(async () => {
-  site = await serveSite()
-  browser = await launch()
-}, 60_000)
-
-afterAll(async () => {
-  await browser?.close()
-  site?.close()
-})
+const site = labBrowser()
 
 /** Runs in the page, before its own scripts. */
 function hide(): void {
@@ -33,7 +22,7 @@ function hide(): void {
 }
 
 async function scene() {
-  const [seen, unseen] = [await browser.newContext(), await browser.newContext()]
+  const [seen, unseen] = [await site.browser.newContext(), await site.browser.newContext()]
   onTestFinished(async () => {
     await Promise.all([seen.close(), unseen.close()])
   })

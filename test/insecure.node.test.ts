@@ -1,27 +1,16 @@
-import type { Browser, Page } from 'playwright'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launch, openLab, role, type Site, serveSite, still } from './support/browsers/site.js'
+import type { Page } from 'playwright'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { labBrowser, openLab, role, still } from './support/browsers/site.js'
 
 // Pages over plain http from another machine, such as a phone in the local network: no secure context, so no Web Locks, no
 // crypto.randomUUID, no crypto.subtle. Leases carry everything; all pages are hosts.
 
-let site: Site
-let browser: Browser
-
-beforeAll(async () => {
-  site = await serveSite()
-  browser = await launch({ args: ['--host-resolver-rules=MAP app.test 127.0.0.1'] })
-}, 60_000)
-
-afterAll(async () => {
-  await browser?.close()
-  site?.close()
-})
+const site = labBrowser({ args: ['--host-resolver-rules=MAP app.test 127.0.0.1'] })
 
 const timing = { lease: 1_500, renewEvery: 500 }
 
 async function scene() {
-  const context = await browser.newContext()
+  const context = await site.browser.newContext()
   onTestFinished(() => context.close())
   // Time for a test in the same browser: no randomUUID in the page is used for it.
   const database = crypto.randomUUID()

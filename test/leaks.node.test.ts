@@ -1,7 +1,7 @@
-import type { Browser, Page } from 'playwright'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Page } from 'playwright'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { countLive, type Sample, sample } from './support/browsers/live.js'
-import { launch, type Site, serveSite } from './support/browsers/site.js'
+import { labBrowser } from './support/browsers/site.js'
 
 // Whatever is opened is closed: counted in a real Chromium, over many rounds. CYCLES=1000 for the full number.
 
@@ -9,25 +9,14 @@ const CYCLES = Number(process.env.CYCLES ?? 60)
 /** MB that the heap may grow by from a fifth of the rounds to the last: what caches and counters of the engine take. */
 const GROWTH = 1.5
 
-let site: Site
-let browser: Browser
-
-beforeAll(async () => {
-  site = await serveSite()
-  browser = await launch()
-}, 60_000)
-
-afterAll(async () => {
-  await browser?.close()
-  site?.close()
-})
+const site = labBrowser()
 
 /** Runs `round` in the page so many times; what is open before, after a fifth of them, and at the end. */
 async function rounds(
   round: (page: Page, count: number) => Promise<unknown>,
   settled?: (page: Page) => Promise<unknown>,
 ) {
-  const context = await browser.newContext()
+  const context = await site.browser.newContext()
   onTestFinished(() => context.close())
   const page = await context.newPage()
   await page.addInitScript(countLive)

@@ -11,7 +11,9 @@ import { isDamage, type Runner } from './runner.js'
 
 /** How long a tail that was seen is trusted, in ms, by the wall clock and by the one that never goes back. */
 const TRUSTED = 10_000
-const NONCE_LENGTH = 8
+
+/** Tells one call's blocks from another's. */
+export const newNonce = (): string => randomText(8)
 
 interface Seen {
   lane: Lane
@@ -50,7 +52,7 @@ export class Appender {
   async #add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
     const runner = this.#runner
     await runner.open()
-    const nonce = randomText(NONCE_LENGTH)
+    const nonce = newNonce()
     const durability = options.durability ? { durability: options.durability } : {}
     let tried: Tried | undefined
     let repeats = false

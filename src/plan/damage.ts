@@ -3,7 +3,7 @@ import type { Table } from './records.js'
 
 /**
  * A record is missing, unreadable or contradicts another one. Nothing was written. Whoever drives plans runs the repair
- * (plan/repair.ts) and the plan again.
+ * (plan/repair/) and the plan again.
  */
 export class DamagedError extends Error {
   override readonly name = 'DamagedError'

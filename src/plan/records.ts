@@ -108,7 +108,7 @@ export interface Ledger {
   aside: Record<string, AsideCount>
   /** Claims nothing until then; Infinity: until resumed. */
   pausedUntil?: number
-  /** Checksum, see plan/shapes.ts: everything else depends on this record. */
+  /** See plan/checksum.ts: everything else depends on this record. */
   check?: number
 }
 
@@ -127,6 +127,7 @@ export interface AsideMark extends Interval {
   queue: string
   /** A priority: open when `order` (a time; 0: now) has come. A string: shut until opened, whatever the order. null: a skip. */
   gate: number | string | null
+  /** A time, where the gate is a priority. Behind an input's gate: the mark of the host that put it there, see gates.ts. */
   order: number
   attempt: number
   crashes: number

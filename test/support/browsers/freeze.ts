@@ -1,3 +1,4 @@
+import type { CDPSession } from 'playwright'
 import type { Tab } from './tab.js'
 
 // A page that the debugger has paused behaves like a frozen one: its event loop stands still, its locks stay held, messages
@@ -16,6 +17,11 @@ export async function freeze(tab: Tab): Promise<void> {
   await toWorkers(tab, 'Debugger.enable')
   await toWorkers(tab, 'Debugger.pause')
   await cdp.send('Debugger.enable')
+  await pause(cdp)
+}
+
+/** Resolves once the page stands still, its debugger enabled before. */
+export async function pause(cdp: CDPSession): Promise<void> {
   const paused = new Promise((resolve) => cdp.once('Debugger.paused', resolve))
   await cdp.send('Debugger.pause')
   // The pause begins with the next statement that runs; an idle page needs one. It is not answered before the thaw.

@@ -2,18 +2,20 @@ import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContext, chromium, type LaunchOptions, type Page } from 'playwright'
 import { build } from 'vite'
+import { afterAll, beforeAll } from 'vitest'
 import { prepareChromium } from '../../../scripts/chromium.js'
 import type { LabOptions } from '../pages/lab.js'
+import { pause } from './freeze.js'
 
 const pages = fileURLToPath(new URL('../pages/', import.meta.url))
 
 /** The lab page as an app would ship it: a development server's own socket would keep it out of the back/forward cache. */
-export interface Site {
+interface Site {
   port: number
   close(): void
 }
 
-export async function serveSite(): Promise<Site> {
+async function serveSite(): Promise<Site> {
   const built = await build({
     root: pages,
     configFile: false,
@@ -47,7 +49,33 @@ export async function serveSite(): Promise<Site> {
   }
 }
 
-export async function launch(options: Pick<LaunchOptions, 'args' | 'ignoreDefaultArgs'> = {}): Promise<Browser> {
+/** The lab and a browser of their own for the tests of a file, from before the first to after the last. */
+export function labBrowser(options: Pick<LaunchOptions, 'args' | 'ignoreDefaultArgs'> = {}) {
+  let site: Site | undefined
+  let browser: Browser | undefined
+  beforeAll(async () => {
+    site = await serveSite()
+    browser = await launch(options)
+  }, 60_000)
+  afterAll(async () => {
+    await browser?.close()
+    site?.close()
+  })
+  const there = <T>(made: T | undefined): T => {
+    if (made === undefined) throw new Error('The browser is there while tests run.')
+    return made
+  }
+  return {
+    get browser() {
+      return there(browser)
+    },
+    get port() {
+      return there(site).port
+    },
+  }
+}
+
+async function launch(options: Pick<LaunchOptions, 'args' | 'ignoreDefaultArgs'> = {}): Promise<Browser> {
   const { executablePath, env, args } = await prepareChromium()
   const all = [...args, ...(options.args ?? [])]
   return chromium.launch({ ...options, args: all, env, ...(executablePath ? { executablePath } : {}) })
@@ -68,11 +96,7 @@ export const role = (page: Page) => page.evaluate(() => lab.worker.role)
 export async function still(page: Page): Promise<() => Promise<void>> {
   const cdp = await page.context().newCDPSession(page)
   await cdp.send('Debugger.enable')
-  const paused = new Promise((resolve) => cdp.once('Debugger.paused', resolve))
-  await cdp.send('Debugger.pause')
-  // The pause begins with the next statement that runs. It is not answered before the end.
-  cdp.send('Runtime.evaluate', { expression: '0' }).catch(() => {})
-  await paused
+  await pause(cdp)
   return async () => {
     await cdp.send('Debugger.disable')
     await page.evaluate(() => document.dispatchEvent(new Event('resume')))
