@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { AddOptions, Cursor, NewTask, Reads } from '../src/backend.js'
 import {
   type BatchProgress,
@@ -11,7 +11,7 @@ import {
 } from '../src/index.js'
 import { parseId } from '../src/task.js'
 import { ManualClock, settle } from './support/clock.js'
-import { echo, Host } from './support/host.js'
+import { echo, Host, withHost } from './support/host.js'
 
 const handlers = defineHandlers({ echo: (input: unknown) => input })
 type Handlers = typeof handlers
@@ -43,20 +43,7 @@ class WatchedBackend extends MemoryBackend {
   }
 }
 
-const closers: (() => Promise<void>)[] = []
-function setup() {
-  const clock = new ManualClock()
-  const backend = new WatchedBackend({ clock })
-  const queue = new TaskQueue<Handlers>({ backend, clock })
-  closers.push(async () => {
-    await queue.close()
-    expect(clock.timers).toBe(0)
-  })
-  return { clock, backend, queue, host: new Host(backend, clock) }
-}
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close()
-})
+const setup = () => withHost<Handlers, WatchedBackend>((options) => new WatchedBackend(options))
 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => from + i)
 async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {

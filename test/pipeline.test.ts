@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Claimed } from '../src/backend.js'
 import {
   type BatchResult,
@@ -10,8 +10,8 @@ import {
   TaskQueue,
   TaskWorker,
 } from '../src/index.js'
-import { ManualClock, settle } from './support/clock.js'
-import { Host } from './support/host.js'
+import { settle } from './support/clock.js'
+import { Host, withHost } from './support/host.js'
 
 interface Item {
   n: number
@@ -38,20 +38,7 @@ function handle(input: unknown, { name }: Claimed): unknown {
   return Reflect.apply(call, undefined, [input])
 }
 
-const closers: (() => Promise<void>)[] = []
-function setup() {
-  const clock = new ManualClock()
-  const backend = new MemoryBackend({ clock })
-  const queue = new TaskQueue<Handlers>({ backend, clock })
-  closers.push(async () => {
-    await queue.close()
-    expect(clock.timers).toBe(0)
-  })
-  return { clock, backend, queue, host: new Host(backend, clock) }
-}
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close()
-})
+const setup = () => withHost<Handlers, MemoryBackend>((options) => new MemoryBackend(options))
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
 const flow = pipeline<Handlers>('numbers')

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { AddOptions, NewTask } from '../src/backend.js'
 import {
   defineHandlers,
@@ -12,7 +12,7 @@ import {
   type TaskState,
 } from '../src/index.js'
 import { ManualClock, settle } from './support/clock.js'
-import { echo, Host } from './support/host.js'
+import { echo, withHost } from './support/host.js'
 
 const handlers = defineHandlers({ echo: (input: unknown) => input, tick: () => 1 })
 type Handlers = typeof handlers
@@ -39,20 +39,7 @@ class WatchedBackend extends MemoryBackend {
   }
 }
 
-const closers: (() => Promise<void>)[] = []
-function setup() {
-  const clock = new ManualClock()
-  const backend = new WatchedBackend({ clock })
-  const queue = new TaskQueue<Handlers>({ backend, clock })
-  closers.push(async () => {
-    await queue.close()
-    expect(clock.timers).toBe(0)
-  })
-  return { clock, backend, queue, host: new Host(backend, clock) }
-}
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close()
-})
+const setup = () => withHost<Handlers, WatchedBackend>((options) => new WatchedBackend(options))
 
 describe('a new queue', () => {
   it('touches nothing until it is used', () => {

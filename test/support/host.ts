@@ -1,7 +1,11 @@
+import { expect, onTestFinished } from 'vitest'
 import type { Backend, Claimed, Settlement } from '../../src/backend.js'
 import type { Clock } from '../../src/clock.js'
 import { errorRecord } from '../../src/errors.js'
+import type { HandlerMap } from '../../src/handlers.js'
+import { TaskQueue } from '../../src/queue.js'
 import type { HostId } from '../../src/task.js'
+import { ManualClock } from './clock.js'
 
 /**
  * A host that does what the test says and when, by direct exchanges: no loop, no executor. It tells what ended, as a
@@ -79,3 +83,15 @@ export class Host {
 
 /** A handler that returns what it is given. */
 export const echo = (input: unknown): unknown => input
+
+/** A queue, and a host beside it that does what the test says. After the test the queue is closed, and leaves no timer. */
+export function withHost<Handlers extends HandlerMap, Kind extends Backend>(open: (options: { clock: Clock }) => Kind) {
+  const clock = new ManualClock()
+  const backend = open({ clock })
+  const queue = new TaskQueue<Handlers>({ backend, clock })
+  onTestFinished(async () => {
+    await queue.close()
+    expect(clock.timers).toBe(0)
+  })
+  return { clock, backend, queue, host: new Host(backend, clock) }
+}
