@@ -5,7 +5,8 @@ import type { Layout } from '../plan/migrations.js'
 import { stores } from '../plan/records.js'
 import { newerVersion } from './failures.js'
 import { migrate } from './migrate.js'
-import { abort, type Database, type Schema } from './transaction.js'
+import type { Database, Schema } from './schema.js'
+import { abort } from './transaction.js'
 
 /** Ms after which an opening that does not answer is tried again, once. */
 const PATIENCE = 5_000

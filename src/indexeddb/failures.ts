@@ -2,7 +2,8 @@
 import type { Clock } from '../clock.js'
 import { StorageError } from '../errors.js'
 import { inDoubt } from '../storage.js'
-import { NoAnswerError, RefusedError } from './transaction.js'
+import { RefusedError } from './requests.js'
+import { NoAnswerError } from './transaction.js'
 
 /** How many losses of the connection are made good within how many ms; one more is an error. */
 const LOSSES = { count: 3, within: 10_000 }

@@ -1,6 +1,7 @@
 import { type Layout, migrationSteps } from '../plan/migrations.js'
 import type { Key } from '../storage.js'
-import { runIn, type Upgrade } from './transaction.js'
+import type { Upgrade } from './schema.js'
+import { runIn } from './transaction.js'
 
 /**
  * Brings a database to a layout, in the transaction that changes its version: all of it or nothing, whatever dies meanwhile.

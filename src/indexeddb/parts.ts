@@ -6,9 +6,10 @@ import type { Storage } from '../storage.js'
 import { broadcastChannel } from './channel.js'
 import { pageDepartures } from './departures.js'
 import { departuresUntil, FallbackStorage, locksUntil } from './fallback.js'
+import type { DatabaseEvent } from './link.js'
 import { webLocks } from './locks.js'
 import { OriginMark } from './marks.js'
-import { type DatabaseEvent, IndexedDBStorage } from './storage.js'
+import { IndexedDBStorage } from './storage.js'
 
 export interface PartsOptions {
   name: string

@@ -1,15 +1,12 @@
 import { deleteDB } from 'idb'
-import type { StorageNotice } from '../channel.js'
-import { type Clock, sleep, systemClock } from '../clock.js'
+import { type Clock, systemClock } from '../clock.js'
 import { ClosedError, StorageError } from '../errors.js'
 import { currentLayout, type Layout } from '../plan/migrations.js'
 import type { Plan, RunOptions, Storage } from '../storage.js'
-import { type Connection, connect } from './connect.js'
-import { isLost, Losses, newerVersion, toldError } from './failures.js'
-import { type Database, drive, NoAnswerError } from './transaction.js'
-
-/** What someone should hear of. */
-export type DatabaseEvent = Pick<StorageNotice, 'event' | 'message'>
+import { isLost, toldError } from './failures.js'
+import { type DatabaseEvent, Link } from './link.js'
+import type { Database } from './schema.js'
+import { drive, NoAnswerError } from './transaction.js'
 
 export interface IndexedDBStorageOptions {
   name: string
@@ -45,22 +42,13 @@ export class IndexedDBStorage implements Storage {
   readonly name: string
   readonly #durability: 'relaxed' | 'strict'
   readonly #onEvent: (event: DatabaseEvent) => void
-  readonly #onDelete: () => void
-  readonly #layout: Layout
   readonly #clock: Clock
-  readonly #losses: Losses
+  readonly #link: Link
   readonly #running = new Set<Promise<unknown>>()
-  #generation = 0
   readonly #unfinished = new Set<() => void>()
   /** While it is away: ends when it is back, or fails as it is closed. */
   #away: { back: Promise<void>; end(): void; fail(reason: unknown): void } | undefined
   #leaving = new AbortController()
-  #db: Database | undefined
-  #opening: Promise<{ db: Database; replaced: boolean }> | undefined
-  /** There was a connection and nobody here closed it. */
-  #broken = false
-  /** A newer version of the app asked for the database: it is not opened here again. */
-  #superseded = false
   /** By the monotonic clock. */
   #toldFullAt = Number.NEGATIVE_INFINITY
 
@@ -69,21 +57,24 @@ export class IndexedDBStorage implements Storage {
     this.name = name
     this.#durability = durability
     this.#onEvent = options.onEvent ?? (() => {})
-    this.#onDelete = options.onDelete ?? (() => {})
-    this.#layout = layout
     this.#clock = clock
-    this.#losses = new Losses(clock)
+    const { onDelete = () => {} } = options
+    this.#link = new Link({ name, layout, clock, onEvent: this.#onEvent, onDelete })
   }
 
   /** Counts the connections: what a caller remembers from another generation is void. */
   get generation(): number {
-    return this.#generation
+    return this.#link.generation
   }
 
   async open(): Promise<boolean> {
-    if (this.#db) return false
-    const mine = !this.#opening
-    await this.#reopen()
+    if (this.#link.db) return false
+    const mine = !this.#link.opening
+    try {
+      await this.#link.open()
+    } catch (error) {
+      throw this.#told(error, false)
+    }
     return mine
   }
 
@@ -110,10 +101,8 @@ export class IndexedDBStorage implements Storage {
 
   async #disconnect(): Promise<void> {
     // Those that wait for the opening were asked for before: they are let through.
-    if (!this.#db) await Promise.allSettled([this.#opening, ...this.#running])
-    this.#db?.close()
-    this.#db = undefined
-    this.#broken = false
+    if (!this.#link.db) await Promise.allSettled([this.#link.opening, ...this.#running])
+    this.#link.close()
   }
 
   /**
@@ -149,25 +138,13 @@ export class IndexedDBStorage implements Storage {
       // answer: a newer version may be at work on it.
       const refused = error instanceof StorageError && error.code === 'unavailable' && error.cause !== undefined
       if (!refused) throw error
-      if (await this.#isDamaged()) unopened = error
+      if (await this.#link.isDamaged()) unopened = error
     }
     await this.close()
     try {
-      await deleteDB(this.name, { blocked: () => this.#blocked() })
+      await deleteDB(this.name, { blocked: () => this.#link.blocked() })
     } catch (error) {
       throw unopened ?? toldError(error, false)
-    }
-  }
-
-  /** Opens it once, however often it was lost before: that says nothing of what is in it. Throws if it is not to be deleted. */
-  async #isDamaged(): Promise<boolean> {
-    try {
-      const { db } = await this.#connectOnce()
-      db.close()
-      return false
-    } catch (error) {
-      if (!isLost(error)) throw this.#told(error, false)
-      return true
     }
   }
 
@@ -182,13 +159,13 @@ export class IndexedDBStorage implements Storage {
         stay()
         // What is asked for while the page is left is begun at once: it may be the last that the page has to say.
         if (last) await this.#away?.back
-        db = this.#db ?? (await this.#renewed())
+        db = this.#link.db ?? (await this.#renewed())
         stay()
         return await drive(db, plan, { ...options, unfinished: this.#unfinished })
       } catch (error) {
         unanswered ||= error instanceof NoAnswerError
         const lost = db && isLost(error) ? db : undefined
-        if (lost) this.#lose(lost, error)
+        if (lost) this.#link.lose(lost, error)
         if (!lost || last) throw this.#told(error, unanswered)
       }
     }
@@ -196,84 +173,11 @@ export class IndexedDBStorage implements Storage {
 
   /** The new connection, but not to a database that is not the one the plan was made for. */
   async #renewed(): Promise<Database> {
-    const { db, replaced } = await this.#reopen()
+    const { db, replaced } = await this.#link.open()
     if (replaced) {
       throw new StorageError('lost', `The database "${this.name}" was deleted while it was in use. A new one is open.`)
     }
     return db
-  }
-
-  async #reopen(): Promise<{ db: Database; replaced: boolean }> {
-    if (this.#superseded) throw newerVersion(this.name)
-    this.#opening ??= this.#open().finally(() => {
-      this.#opening = undefined
-    })
-    return this.#opening
-  }
-
-  async #open(): Promise<{ db: Database; replaced: boolean }> {
-    const { db, created } = await this.#connect()
-    // A connection that does not let go blocks the upgrade or the deletion for every tab.
-    db.addEventListener('versionchange', ({ newVersion }) => {
-      if (newVersion === null) {
-        this.#onDelete()
-        this.#drop(db, 'lost', 'The database is being deleted.')
-      } else {
-        this.#superseded = true
-        this.#drop(db, 'closed-by-upgrade', 'Another tab has a newer version of this app: reload this one.')
-      }
-    })
-    db.addEventListener('close', () => this.#lose(db, new Error('The browser closed the connection.')))
-    const broken = this.#broken
-    this.#broken = false
-    this.#db = db
-    this.#generation++
-    if (broken)
-      this.#tell('reopened', created ? 'It was deleted: this one is new and empty.' : 'The connection is back.')
-    return { db, replaced: broken && created }
-  }
-
-  async #connect(): Promise<Connection> {
-    for (;;) {
-      const { pause, reason } = this.#losses
-      if (pause === undefined) {
-        const message = `The database "${this.name}" can't be kept open: reload the page, or free some disk space.`
-        throw new StorageError('unavailable', message, { cause: reason })
-      }
-      if (pause > 0) await sleep(this.#clock, pause)
-      try {
-        return await this.#connectOnce()
-      } catch (error) {
-        if (!isLost(error)) throw this.#told(error, false)
-        this.#losses.add(error)
-      }
-    }
-  }
-
-  #connectOnce(): Promise<Connection> {
-    return connect({ name: this.name, layout: this.#layout, clock: this.#clock, blocked: () => this.#blocked() })
-  }
-
-  #lose(db: Database, reason: unknown): void {
-    if (this.#db !== db) return
-    this.#losses.add(reason)
-    this.#drop(db, 'lost', reason instanceof Error ? reason.message : String(reason))
-  }
-
-  #drop(db: Database, event: DatabaseEvent['event'], message: string): void {
-    if (this.#db !== db) return
-    this.#db = undefined
-    this.#broken = true
-    db.close()
-    this.#tell(event, message)
-  }
-
-  #blocked(): void {
-    this.#tell('blocked', 'Another tab keeps the database open: close or reload it.')
-  }
-
-  #tell(event: DatabaseEvent['event'], message: string): void {
-    this.#onEvent({ event, message })
   }
 
   #told(error: unknown, unanswered: boolean): unknown {
@@ -281,7 +185,7 @@ export class IndexedDBStorage implements Storage {
     const now = this.#clock.monotonic()
     if (told instanceof StorageError && told.code === 'quota' && now - this.#toldFullAt >= TOLD_FULL) {
       this.#toldFullAt = now
-      this.#tell('quota', told.message)
+      this.#onEvent({ event: 'quota', message: told.message })
     }
     return told
   }

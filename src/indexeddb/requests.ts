@@ -1,0 +1,141 @@
+/** A plan's reads and writes as requests to IndexedDB. */
+import { unwrap } from 'idb'
+import { DamagedError } from '../plan/damage.js'
+import { compareKeys, isList, type Key, type RawRead, type Read, type Write } from '../storage.js'
+import type { Mode, Transaction, Writing } from './schema.js'
+
+/** A record holds something that cannot be stored. The transaction was aborted. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError'
+}
+
+/** A page holds a record that the browser itself cannot read. The transaction was aborted. */
+export class UnreadableError extends Error {
+  override readonly name = 'UnreadableError'
+  readonly read: RawRead
+
+  constructor(read: RawRead) {
+    super('The browser cannot read a stored record.')
+    this.read = read
+  }
+}
+
+/** Where a reading from the end is. */
+interface Cursor {
+  value: unknown
+  continue(): Promise<Cursor | null>
+}
+
+/**
+ * Hands it its keys too: in a request of its own, as WebKit has no getAllRecords; nothing comes between the two. What the
+ * browser itself cannot read is `undefined`, or, where the transaction writes, an UnreadableError.
+ */
+export async function withKeys<M extends Mode>(tx: Transaction<M>, read: RawRead): Promise<unknown[]> {
+  const query = queryOf(read)
+  if (query === undefined || read.limit === 0) return []
+  const store = unwrap(tx.objectStore(read.store))
+  // Repairs read pages, forwards.
+  const isPage = read.to !== undefined && read.limit !== 1 && !read.reverse
+  const page = isPage ? readable(store.getAll(query, read.limit)) : request(tx, read)
+  const [records, keys] = await Promise.all([page, keysOf(tx, read)])
+  read.keys = keys
+  if (!records && tx.mode !== 'readonly') throw new UnreadableError(read)
+  return records ?? Promise.all(keys.map((key) => readable(store.get(valid(key)))))
+}
+
+/** Its result; undefined, and the transaction goes on, if the browser cannot read a record of it. */
+function readable<T>(request: IDBRequest<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    request.addEventListener('success', () => resolve(request.result))
+    request.addEventListener('error', (event) => {
+      if (!isUnreadable(request.error)) return reject(request.error)
+      // Unhandled, it would abort the transaction.
+      event.preventDefault()
+      event.stopPropagation()
+      resolve(undefined)
+    })
+  })
+}
+
+/**
+ * What the request for a record fails with when the browser has lost it. Chromium (147) keeps values over 64 kB as files of
+ * their own: "Data lost due to missing file. Affected record should be considered irrecoverable".
+ */
+const isUnreadable = (error: unknown): boolean =>
+  error instanceof DOMException && (error.name === 'NotReadableError' || error.name === 'DataError')
+
+async function keysOf<M extends Mode>(tx: Transaction<M>, read: RawRead): Promise<Key[]> {
+  const query = queryOf(read)
+  if (query === undefined || read.limit === 0) return []
+  const keys = await tx.objectStore(read.store).getAllKeys(query, read.reverse ? undefined : read.limit)
+  return (read.reverse ? keys.reverse().slice(0, read.limit) : keys).map(ours)
+}
+
+/** Async so that a key that is refused on the spot rejects like everything else. */
+export async function request<M extends Mode>(tx: Transaction<M>, read: Read): Promise<unknown[]> {
+  const store = tx.objectStore(read.store)
+  const query = queryOf(read)
+  // To getAll, a limit of 0 means none.
+  if (query === undefined || read.limit === 0) return []
+  // Of a range, get returns the first; it is cheaper than a cursor.
+  const single = read.to === undefined || (read.limit === 1 && !read.reverse)
+  // Outside of the try: a key that is refused on the spot is no damage.
+  const asked = single
+    ? store.get(query)
+    : read.reverse
+      ? backwards(store.openCursor(query, 'prev'), read.limit)
+      : store.getAll(query, read.limit)
+  try {
+    const answer: unknown = await asked
+    return Array.isArray(answer) && !single ? answer : answer === undefined ? [] : [answer]
+  } catch (error) {
+    if (!isUnreadable(error) || read.table === 'raw') throw error
+    throw new DamagedError(read.table, 'the browser itself cannot read it')
+  }
+}
+
+/** One request for each record: to be used with small limits. getAllRecords could do it in one, but WebKit has none. */
+async function backwards(opened: Promise<Cursor | null>, limit: number | undefined): Promise<unknown[]> {
+  const found: unknown[] = []
+  let cursor = await opened
+  while (cursor) {
+    found.push(cursor.value)
+    cursor = found.length === limit ? null : await cursor.continue()
+  }
+  return found
+}
+
+/** The promise of one write. Throws on the spot if its key or record is not storable. */
+export function issue<M extends Writing>(tx: Transaction<M>, write: Write): Promise<unknown> {
+  const store = tx.objectStore(write.store)
+  const key = valid(write.key)
+  if (write.kind !== 'delete') {
+    try {
+      return write.kind === 'put' ? store.put(write.record, key) : store.add(write.record, key)
+    } catch (cause) {
+      // The platform's other errors are about the connection or the transaction; what a getter threw comes as it is.
+      if (cause instanceof DOMException && !isOfValue(cause)) throw cause
+      throw new RefusedError('There is a value that cannot be stored.', { cause })
+    }
+  }
+  const query = write.to === undefined ? key : between(write.key, write.to)
+  return query === undefined ? Promise.resolve() : store.delete(query)
+}
+
+/** It would be refused for ever: it can't be cloned, or is larger than the browser takes ("The serialized value is too large"). */
+const isOfValue = ({ name, message }: DOMException): boolean =>
+  name === 'DataCloneError' || name === 'DataError' || message.includes('too large')
+
+const queryOf = ({ key, to }: Read) => (to === undefined ? valid(key) : between(key, to))
+export const valid = (key: Key): IDBValidKey => (isList(key) ? key.map(valid) : key)
+const ours = (key: IDBValidKey): Key =>
+  Array.isArray(key)
+    ? key.map(ours)
+    : ArrayBuffer.isView(key)
+      ? Uint8Array.from(new Uint8Array(key.buffer)).buffer
+      : key
+
+/** undefined if the ends are the wrong way round, which IDBKeyRange would refuse: there is nothing between them. */
+function between(from: Key, to: Key): IDBKeyRange | undefined {
+  return compareKeys(from, to) > 0 ? undefined : IDBKeyRange.bound(valid(from), valid(to))
+}
