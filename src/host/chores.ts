@@ -1,3 +1,4 @@
+import { StorageError } from '../errors.js'
 import type { HandlerTable } from '../executor.js'
 import { handlerGate, inputGate, ONLINE, readGate } from '../gates.js'
 import { AGE } from '../plan/prune.js'
@@ -99,6 +100,17 @@ export class Chores {
     this.#entered = true
   }
 
+  /** A storage that is full keeps nobody from beginning: only who works can make room. What failed is done with the first look. */
+  async unlessFull(chore: () => Promise<unknown>): Promise<void> {
+    try {
+      await chore()
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'quota') throw error
+      this.#parts.settings.onError(error)
+      this.#lookAt = this.#parts.clock.monotonic()
+    }
+  }
+
   /** Voids dead hosts and takes back what they held. Resolves to true if there was something. */
   async recover(): Promise<boolean | 'fenced'> {
     const { backend, clock, settings } = this.#parts
@@ -168,8 +180,9 @@ export class Chores {
     const names = Object.keys(table)
     const any = more && names.length <= UNSEEN
     const held = any ? [ONLINE, ...names.flatMap((name) => [handlerGate(name), inputGate(name)])] : gates
-    await this.#open(held)
+    // The others are found again by the next look, should the storage fail.
     await this.#openings.inputs(held.filter((gate) => this.#isServed(gate, 'input')))
+    await this.#open(held)
   }
 
   /** Reads one page. Resolves to true if there was something to let go on. */

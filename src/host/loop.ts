@@ -176,11 +176,13 @@ export class Loop {
   }
 
   #drained(): Next | undefined {
-    const { hand, more, toClaim } = this.#work
-    if (!this.#draining || this.#closing || !(this.#looked || toClaim <= 0)) return undefined
-    if (hand.running > 0 || hand.done > 0) return undefined
+    const { hand, toClaim, tally } = this.#work
+    if (!this.#draining || this.#closing || hand.running > 0 || hand.done > 0) return undefined
     // What can't be claimed for want of space is for another time.
-    if ((more || this.#chores.opening) && toClaim > 0 && !this.#full) return undefined
+    const over = this.#full || toClaim <= 0
+    const more = this.#work.more || this.#chores.opening
+    if (!over && (more || !this.#looked)) return undefined
+    if (this.#full) tally.more ||= more
     this.close(0)
     return 0
   }
@@ -256,6 +258,7 @@ export class Loop {
     if (code === 'newer-version') this.#finish('outdated')
     if (code === 'quota') {
       // Nothing was committed. What has ended is recorded as soon as there is room; more work would only need more of it.
+      this.#work.exchanges.withdraw()
       this.#fullUntil = this.#now + FULL
       this.#makeRoom = true
     }
