@@ -296,4 +296,28 @@ describe('tasks whose handler came', () => {
     expect(await drained).toMatchObject({ ran: 512 })
     expect(await blocked(w)).toBe(2_000)
   })
+
+  test('are opened as often as there are tasks in a look, where another host sets them aside at once', async () => {
+    const { w } = world(false)
+    const old = w.tab({ slots: 8 })
+    await old.worker.start()
+    await w.add(many(1_500, { name: 'late' }))
+    await w.clock.until(async () => (await blocked(w)) === 1_500)
+    await old.worker.stop()
+    const tab = w.tab({ table: { late: {} } })
+    const limits: unknown[] = []
+    const change = tab.backend.change
+    // To this host it looks as if nothing had happened: what it opens is shut again.
+    tab.backend.change = async (c) => {
+      if (c.type !== 'open-gate') return await change(c)
+      limits.push(c.limit)
+      return Math.min(c.limit ?? 0, 512)
+    }
+    await tab.worker.start()
+    await w.clock.advance(9_000)
+    expect(limits).toEqual([1_500, 988, 476])
+    tab.backend.change = change
+    await w.clock.advance(10_000)
+    expect(await w.backend.counts()).toMatchObject({ completed: 1_500, blocked: 0 })
+  })
 })
