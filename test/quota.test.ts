@@ -63,6 +63,37 @@ test('what has ended waits for room and is recorded then; nothing runs twice, no
   expect(await ended()).toBe(600)
 })
 
+test('for 30 s after it was full no exchange claims, while what ends is recorded as soon as it can be', async () => {
+  const storage = new SmallStorage()
+  const w = new World({ storage })
+  onTestFinished(() => w.end())
+  const { worker, backend, clock, errors, executor } = w.tab({ slots: 3 })
+  await worker.start()
+  const times = [5_000, 10_000, 20_000]
+  const ids = await w.add([...times.map((ms) => ({ do: 'ok' as const, ms })), { do: 'ok' }, { do: 'ok' }])
+  await clock.advance(4_900)
+  storage.room = 0
+  await clock.until(() => errors.length === 1)
+  const refused = clock.monotonic()
+  const before = backend.exchanges.length
+  storage.room = Number.POSITIVE_INFINITY
+  await clock.advance(1_000)
+  expect((await w.states(ids)).slice(0, 2)).toEqual(['completed', 'running'])
+  await clock.advance(14_500)
+  expect((await w.states(ids)).slice(0, 3)).toEqual(Array(3).fill('completed'))
+  await clock.advance(refused + 29_990 - clock.monotonic())
+  // That there is work does not change it.
+  w.channel.post({ type: 'added', queues: ['default'] })
+  await clock.advance(0)
+  const since = backend.exchanges.slice(before)
+  expect(since.length).toBeGreaterThanOrEqual(3)
+  expect(since.filter(({ claim }) => claim)).toEqual([])
+  expect(executor.began).toHaveLength(3)
+  await clock.advance(20)
+  expect(await w.states(ids)).toEqual(Array(5).fill('completed'))
+  expect(errors).toHaveLength(1)
+})
+
 test('nothing goes before its time to make room, unless the app says so', async () => {
   for (const [retention, left] of [
     [{}, 600],
