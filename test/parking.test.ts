@@ -65,7 +65,8 @@ describe('an exchange parks so much at most', () => {
     const { b, storage } = await start()
     const now = b.now
     b.now = 0
-    await b.add([...upTo(6_000).map(() => ({ name: 'unknown', ...when })), ...upTo(5).map(() => when)])
+    await b.add(upTo(100).map(() => ({ name: 'unknown', ...when })))
+    await b.add([...upTo(5_900).map(() => ({ name: 'unknown', ...when })), ...upTo(5).map(() => when)])
     b.now = now
     const host = b.host()
     expect(await host.exchange({ claim })).toMatchObject({ claimed: [], more: true, parked: ['unknown'] })
@@ -78,6 +79,19 @@ describe('an exchange parks so much at most', () => {
 })
 
 describe('tasks that are set aside together', () => {
+  it('are given back as one, where the head has not passed them yet', async () => {
+    const { b, storage } = await start()
+    const ids = await b.add(12)
+    await b.cancel(ids.slice(2, 8), 6)
+    await b.retry(ids.slice(2, 8), 6)
+    const host = b.host()
+    expect(await host.claim(6)).toHaveLength(6)
+    await host.exchange({ leave: true })
+    await audit(storage)
+    expect(await b.counts()).toEqual({ available: 12 })
+    expect(inputs(await b.host().claim(9))).toEqual([2, 3, 4, 5, 6, 7, 0, 1, 8])
+  })
+
   it('are in no line and claimed once, where the head has not passed them yet', async () => {
     const { b, storage } = await start()
     const ids = await b.add(12)
@@ -89,6 +103,8 @@ describe('tasks that are set aside together', () => {
     const claimed = await host.claim(6)
     expect(inputs(claimed)).toEqual([2, 3, 4, 5, 6, 7])
     await host.exchange({ settle: claimed.map((task) => host.aside(task, { gate: 'online', order: 5 })) })
+    // Two marks, the ledger and no more.
+    expect(storage.puts).toBe(3)
     await audit(storage)
     expect(await b.counts()).toEqual({ blocked: 6, available: 6 })
     // One of them alone can be cancelled and come back, and the head passes over the others.

@@ -21,7 +21,7 @@ export function setAside(draft: Draft, mark: AsideMark): void {
     draft.skips.push(mark)
     return
   }
-  // Ahead of the head lie the skips that covered these positions until now, one for each.
+  // Ahead of the head lie the skips that covered these positions until now, one for each: the mark stands in their place.
   const ahead = place && !place.state.held && mark.to > place.state.head
   if (ahead) {
     draft.writes.push(remove('aside', [mark.lane, mark.from], [mark.lane, mark.to - 1]))
@@ -36,20 +36,17 @@ export function setAside(draft: Draft, mark: AsideMark): void {
 
 /** Sets tasks aside, or stretches of them. Sorted by lane and position. */
 export function setAllAside(draft: Draft, sorted: readonly AsideMark[]): void {
-  for (const { mark } of joined(draft, sorted)) setAside(draft, mark)
+  for (const { mark } of joined(sorted)) setAside(draft, mark)
 }
 
 /**
  * Neighbours that wait for the same go into one mark, and so do those that failed in the same way: a host that stops gives back
  * hundreds, and thousands fail when the network goes. `of`: how many came to it. Sorted by lane and position.
  */
-export function* joined(draft: Draft, sorted: readonly AsideMark[]): Generator<{ mark: AsideMark; of: number }> {
+export function* joined(sorted: readonly AsideMark[]): Generator<{ mark: AsideMark; of: number }> {
   let run: { mark: AsideMark; of: number } | undefined
   for (const mark of sorted) {
-    const state = draft.place(mark.lane)?.state
-    // Ahead of the head each has a skip of its own to replace.
-    const behind = state && (state.held || mark.to <= state.head)
-    if (run && behind && joins(run.mark, mark)) {
+    if (run && joins(run.mark, mark)) {
       run.mark.to = mark.to
       run.of++
       continue

@@ -108,7 +108,7 @@ class Opening {
 
   finish(): number {
     this.#back.sort((a, b) => a.lane - b.lane || a.from - b.from)
-    for (const { mark, of } of joined(this.#draft, this.#back)) {
+    for (const { mark, of } of joined(this.#back)) {
       const { lane, from, to } = mark
       if (of > 1) this.#draft.writes.push(remove('aside', [lane, from], [lane, to - 1]))
       setAside(this.#draft, mark)
