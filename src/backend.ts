@@ -136,7 +136,8 @@ export type Change =
   | { type: 'end-batch'; batch: string; now: number }
   /**
    * What is held behind these gates goes back to its priority. `but`: not what was set aside with this `order`. `limit`: so
-   * many tasks at most; asking again goes on.
+   * many tasks at most, and as many as 512 stretches of neighbours that wait for the same; asking again goes on. Fewer than
+   * both were all.
    */
   | { type: 'open-gate'; gate: string | readonly string[]; but?: number; limit?: number; now: number }
 

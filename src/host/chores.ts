@@ -1,8 +1,10 @@
+import { StorageError } from '../errors.js'
 import type { HandlerTable } from '../executor.js'
-import { handlerGate, inputGate, markOf, ONLINE, readGate } from '../gates.js'
+import { handlerGate, inputGate, ONLINE, readGate } from '../gates.js'
 import { AGE } from '../plan/prune.js'
 import type { HostId } from '../task.js'
 import { latestLease } from './lease.js'
+import { Openings } from './opening.js'
 import { Parked } from './parked.js'
 import type { HostParts } from './settings.js'
 
@@ -20,12 +22,8 @@ const BUSY_PAUSE = 1_000
 /** Pages of gates read for one look, at most; one at a time with a pause between them, so that work goes on. */
 const PAGES = 20
 const PAGE_PAUSE = 50
-/** Gates opened in one transaction. */
-const GATES = 500
-/** Tasks whose input did not fit that are tried again at a time; with a pause, longer while there is other work. */
-const REFITS = 512
-const REFIT_PAUSE = 50
-const REFIT_PAUSE_BUSY = 1_000
+/** Handlers whose gates are opened unseen, at most. */
+const UNSEEN = 250
 /** Clocks that move apart by more than this between two looks, in ms, were set; or the machine slept. */
 const JUMP = 1_000
 const NEVER = Number.POSITIVE_INFINITY
@@ -33,6 +31,7 @@ const NEVER = Number.POSITIVE_INFINITY
 /** What a host does beside its work: taking back what dead hosts held, opening the gates of its handlers, pruning. */
 export class Chores {
   readonly #parked: Parked
+  readonly #openings: Openings
   readonly #parts: HostParts
   readonly #host: HostId
   #table: HandlerTable = {}
@@ -41,13 +40,6 @@ export class Chores {
   /** When the next page of blocked tasks is read, and how many may be read until the next look. */
   #pageAt = NEVER
   #pages = 0
-  /** Gates of tasks to try again, and since when the next slice is due: so many ms after that, by the monotonic clock. */
-  #refit: string[] = []
-  /** Not more than were blocked when it began: where there are no locks, other hosts may set them aside anew meanwhile. */
-  #refits = 0
-  #refitAt = NEVER
-  /** Tasks wait for the network. */
-  #offline = false
   /** An exchange was answered: from then on, to have no entry is to have been voided. */
   #entered = false
   /** By how much the wall clock was ahead of the other at the last look; and until when no lease is taken for run out. */
@@ -58,6 +50,7 @@ export class Chores {
     this.#parts = parts
     this.#host = host
     this.#parked = new Parked(parts.backend)
+    this.#openings = new Openings(parts, host)
     const now = parts.clock.monotonic()
     this.#lookAt = now + this.#lookEvery
     this.#pruneAt = now + PRUNE_EVERY
@@ -73,14 +66,18 @@ export class Chores {
     return this.#parked.some()
   }
 
+  /** There is more to be claimed as soon as its gates are open. */
+  get opening(): boolean {
+    return this.#openings.pending || this.#pageAt < NEVER
+  }
+
   /** The chore to do now; it resolves to true if there may be more to claim. Pruning waits for an idle host, up to a limit. */
   due(idle: boolean): (() => Promise<boolean | 'fenced'>) | undefined {
     const { clock } = this.#parts
     if (clock.monotonic() >= this.#lookAt) return () => this.#lookAfter()
-    if (clock.monotonic() >= this.#pageAt) return () => this.#page()
-    if (clock.monotonic() >= this.#nextRefit(idle)) return () => this.#tryAgain()
-    if (this.#offline && this.#parts.settings.online()) return () => this.#openNetwork()
-    if (this.next(idle) > 0) return undefined
+    if (clock.monotonic() >= this.#nextPage) return () => this.#page()
+    const opening = this.#openings.due(idle)
+    if (opening || this.next(idle) > 0) return opening
     return async () => {
       await this.prune(idle)
       return false
@@ -90,16 +87,28 @@ export class Chores {
   /** When the next chore is due, in ms from now. */
   next(idle: boolean): number {
     const prune = this.#pruneAt + (idle ? 0 : PRUNE_LATE)
-    const at = Math.min(this.#lookAt, this.#pageAt, this.#nextRefit(idle), prune)
+    const at = Math.min(this.#lookAt, this.#nextPage, this.#openings.next(idle), prune)
     return Math.max(0, at - this.#parts.clock.monotonic())
   }
 
-  #nextRefit(idle: boolean): number {
-    return this.#refitAt + (idle ? REFIT_PAUSE : REFIT_PAUSE_BUSY)
+  /** What was found is opened before more is read. */
+  get #nextPage(): number {
+    return this.#openings.handlersPending ? NEVER : this.#pageAt
   }
 
   entered(): void {
     this.#entered = true
+  }
+
+  /** A storage that is full keeps nobody from beginning: only who works can make room. What failed is done with the first look. */
+  async unlessFull(chore: () => Promise<unknown>): Promise<void> {
+    try {
+      await chore()
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'quota') throw error
+      this.#parts.settings.onError(error)
+      this.#lookAt = this.#parts.clock.monotonic()
+    }
   }
 
   /** Voids dead hosts and takes back what they held. Resolves to true if there was something. */
@@ -149,24 +158,13 @@ export class Chores {
     const recovered = await this.recover()
     this.#lookAt = began + this.#lookEvery
     if (recovered === 'fenced') return recovered
-    this.#pages = PAGES
-    return (await this.#page()) || recovered
+    this.#readOn(PAGES)
+    return (!this.#openings.handlersPending && (await this.#page())) || recovered
   }
 
   /** A task failed offline: it goes on as soon as the page says that it is online. */
   waitForNetwork(): void {
-    this.#offline = true
-  }
-
-  async #openNetwork(): Promise<boolean> {
-    const { backend, clock } = this.#parts
-    this.#offline = false
-    try {
-      return (await backend.change({ type: 'open-gate', gate: ONLINE, now: clock.now() })) > 0
-    } catch (error) {
-      this.#offline = true
-      throw error
-    }
+    this.#openings.waitForNetwork()
   }
 
   /**
@@ -180,20 +178,18 @@ export class Chores {
     // Behind so many others there may be tasks of any handler here: they need not wait until all were read, unless there are
     // so many handlers that asking for each would take longer.
     const names = Object.keys(table)
-    const any = more && names.length <= GATES / 2
+    const any = more && names.length <= UNSEEN
     const held = any ? [ONLINE, ...names.flatMap((name) => [handlerGate(name), inputGate(name)])] : gates
+    // The others are found again by the next look, should the storage fail.
+    await this.#openings.inputs(held.filter((gate) => this.#isServed(gate, 'input')))
     await this.#open(held)
-    this.#refit = held.filter((gate) => this.#isServed(gate, 'input'))
-    if (this.#refit.length === 0) return
-    this.#refits = (await this.#parts.backend.counts()).blocked
-    await this.#tryAgain()
   }
 
   /** Reads one page. Resolves to true if there was something to let go on. */
   async #page(): Promise<boolean> {
     const { gates, more } = await this.#parked.look()
     this.#readOn(more ? this.#pages - 1 : 0)
-    return (await this.#open(gates)) > 0
+    return await this.#open(gates)
   }
 
   #readOn(pages: number): void {
@@ -201,33 +197,12 @@ export class Chores {
     this.#pageAt = pages > 0 ? this.#parts.clock.monotonic() + PAGE_PAUSE : NEVER
   }
 
-  /** Opens the gates of those handlers that are here, and the one of the network. Resolves with the number of tasks behind them. */
-  async #open(gates: readonly string[]): Promise<number> {
-    const { backend, clock } = this.#parts
-    // That the page is offline is a hint: it may be wrong for ever, so what failed is tried now and then.
-    const served = gates.filter((gate) => gate === ONLINE || this.#isServed(gate, 'handler'))
+  /** Opens the gates of those handlers that are here, and the one of the network. */
+  async #open(gates: readonly string[]): Promise<boolean> {
+    const served = gates.filter((gate) => this.#isServed(gate, 'handler'))
     for (const gate of served) this.parked.delete(readGate(gate)?.name ?? '')
-    let opened = 0
-    for (let i = 0; i < served.length; i += GATES) {
-      opened += await backend.change({ type: 'open-gate', gate: served.slice(i, i + GATES), now: clock.now() })
-    }
-    return opened
-  }
-
-  /** One slice of what did not fit under an earlier host: there may be any number, and other tasks are to go on. */
-  async #tryAgain(): Promise<boolean> {
-    const { backend, clock } = this.#parts
-    const change = {
-      type: 'open-gate',
-      gate: this.#refit,
-      but: markOf(this.#host),
-      limit: Math.min(REFITS, this.#refits),
-      now: clock.now(),
-    } as const
-    const opened = await backend.change(change)
-    this.#refits -= opened
-    this.#refitAt = opened < REFITS || this.#refits === 0 ? NEVER : clock.monotonic()
-    return opened > 0
+    const opened = await this.#openings.handlers(served)
+    return (gates.includes(ONLINE) && (await this.#openings.network())) || opened
   }
 
   #isServed(gate: string, kind: 'handler' | 'input'): boolean {

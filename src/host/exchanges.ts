@@ -53,6 +53,16 @@ export class Exchanges {
     delete this.#open?.claim
   }
 
+  /**
+   * The open one was refused for want of space, so that nothing of it is stored. One that records nothing need not be sent
+   * again: there is no room for what it would claim.
+   */
+  withdraw(): void {
+    if (!this.#open || this.#open.settle.length > 0) return
+    this.#open = undefined
+    this.#seq--
+  }
+
   /** Sends what was begun, or a part of it: another is open then. Rejects if the storage does; it is still open then. */
   async send(): Promise<{ sent: Content; answer: Exchanged }> {
     const { backend, clock, settings } = this.#parts

@@ -167,21 +167,29 @@ export class Loop {
 
   /** How many tasks may be claimed now. */
   get #limit(): number {
-    return this.#closing || this.#now < this.#fullUntil ? 0 : this.#work.limit
+    return this.#closing || this.#full ? 0 : this.#work.limit
+  }
+
+  /** The storage was full a short while ago. */
+  get #full(): boolean {
+    return this.#now < this.#fullUntil
   }
 
   #drained(): Next | undefined {
-    const { hand, more, toClaim } = this.#work
-    if (!this.#draining || this.#closing || !(this.#looked || toClaim <= 0)) return undefined
+    const { hand, toClaim, tally } = this.#work
+    if (!this.#draining || this.#closing || hand.running > 0 || hand.done > 0) return undefined
     // What can't be claimed for want of space is for another time.
-    const full = this.#now < this.#fullUntil
-    if (hand.running > 0 || hand.done > 0 || (more && toClaim > 0 && !full)) return undefined
+    const over = this.#full || toClaim <= 0
+    const more = this.#work.more || this.#chores.opening
+    if (!over && (more || !this.#looked)) return undefined
+    if (this.#full) tally.more ||= more
     this.close(0)
     return 0
   }
 
   #chore(idle: boolean): Next | undefined {
-    const chore = this.#closing ? undefined : this.#chores.due(idle)
+    // They take room too: what has ended comes first, and pruning, which makes some.
+    const chore = this.#closing || this.#full ? undefined : this.#chores.due(idle)
     if (!chore) return undefined
     return async () => {
       const found = await chore()
@@ -196,11 +204,11 @@ export class Loop {
     const { hand, more, lookedAt, wakeAt } = this.#work
     const chore = this.#chore(!more)
     if (chore) return chore
-    const times = [this.#closing ? NEVER : this.#chores.next(!more), this.#work.shedIn]
+    const times = [this.#closing || this.#full ? NEVER : this.#chores.next(!more), this.#work.shedIn]
     if (hand.done > 0) times.push(hand.doneSince + GATHER - now)
     if (this.#leased) times.push(this.#renewIn(now))
     if (this.#limit > 0) times.push(lookedAt + POLL - now, wakeAt - this.#parts.clock.now())
-    if (now < this.#fullUntil) times.push(this.#fullUntil - now)
+    if (this.#full) times.push(this.#fullUntil - now)
     return Math.max(0, Math.min(...times))
   }
 
@@ -216,7 +224,7 @@ export class Loop {
   }
 
   async #exchange(leave: boolean): Promise<void> {
-    const end = await this.#work.exchange({ claim: this.#now >= this.#fullUntil, leave })
+    const end = await this.#work.exchange({ claim: !this.#full, leave })
     this.#backoff.reset()
     this.#looked = true
     this.#chores.entered()
@@ -250,6 +258,7 @@ export class Loop {
     if (code === 'newer-version') this.#finish('outdated')
     if (code === 'quota') {
       // Nothing was committed. What has ended is recorded as soon as there is room; more work would only need more of it.
+      this.#work.exchanges.withdraw()
       this.#fullUntil = this.#now + FULL
       this.#makeRoom = true
     }

@@ -50,7 +50,8 @@ function failed(
   // Without a network the attempt proves nothing, unless the handler says that its error is final.
   if (!online && error.retryable !== false) {
     const why = 'It failed while there was no network, and goes on when there is one.'
-    return { ...at(task), to: 'aside', gate: ONLINE, order: 0, attempt, crashes, error, why }
+    // What has waited longest is tried first: the page may be online after all, and these the ones that fail.
+    return { ...at(task), to: 'aside', gate: ONLINE, order: Math.floor(now), attempt, crashes, error, why }
   }
   const again = retryDecision(policy, attempt, error, random)
   if (!again.again) return { ...at(task), ...times, to: 'failed', error, attempt }

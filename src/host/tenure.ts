@@ -96,8 +96,10 @@ export class Tenure {
       },
       concurrency === undefined ? {} : { concurrency },
     )
-    const ready = Promise.all([opening, this.#chores.recover()]).then(async ([table]) => {
-      if (!lost.aborted && !this.#stopping.signal.aborted) await this.#chores.unpark(table)
+    const recovering = this.#chores.unlessFull(() => this.#chores.recover())
+    const ready = Promise.all([opening, recovering]).then(async ([table]) => {
+      if (lost.aborted || this.#stopping.signal.aborted) return table
+      await this.#chores.unlessFull(() => this.#chores.unpark(table))
       return table
     })
     return await unlessAborted([lost, this.#stopping.signal], ready)

@@ -1,10 +1,10 @@
 /** Positions that are not in line: set aside behind a gate, and taken from there again. */
-import type { Interval, Lane } from '../task.js'
+import type { ErrorRecord, Interval, Lane } from '../task.js'
 import { countAside, type Draft, type Part, type Place } from './ledger.js'
 import { type AsideMark, put, remove } from './records.js'
 
 const asideKey = (mark: Interval) => [mark.lane, mark.to - 1]
-const gateKey = (mark: AsideMark) => [mark.queue, mark.gate ?? '', mark.order, mark.lane, mark.to - 1]
+export const gateKey = (mark: AsideMark) => [mark.queue, mark.gate ?? '', mark.order, mark.lane, mark.to - 1]
 
 /** A host lets go of a stretch: it is the first to be claimed again. */
 export function giveBack(draft: Draft, queue: string, part: Part): void {
@@ -21,7 +21,7 @@ export function setAside(draft: Draft, mark: AsideMark): void {
     draft.skips.push(mark)
     return
   }
-  // Ahead of the head lie the skips that covered these positions until now, one for each.
+  // Ahead of the head lie the skips that covered these positions until now, one for each: the mark stands in their place.
   const ahead = place && !place.state.held && mark.to > place.state.head
   if (ahead) {
     draft.writes.push(remove('aside', [mark.lane, mark.from], [mark.lane, mark.to - 1]))
@@ -34,27 +34,39 @@ export function setAside(draft: Draft, mark: AsideMark): void {
   draft.changed(place.ledger)
 }
 
-/** Neighbours that wait for the same go into one mark: a host that stops gives back hundreds. Sorted by lane and position. */
+/** Sets tasks aside, or stretches of them. Sorted by lane and position. */
 export function setAllAside(draft: Draft, sorted: readonly AsideMark[]): void {
-  let run: AsideMark | undefined
+  for (const { mark } of joined(sorted)) setAside(draft, mark)
+}
+
+/**
+ * Neighbours that wait for the same go into one mark, and so do those that failed in the same way: a host that stops gives back
+ * hundreds, and thousands fail when the network goes. `of`: how many came to it. Sorted by lane and position.
+ */
+export function* joined(sorted: readonly AsideMark[]): Generator<{ mark: AsideMark; of: number }> {
+  let run: { mark: AsideMark; of: number } | undefined
   for (const mark of sorted) {
-    const state = draft.place(mark.lane)?.state
-    // Ahead of the head each has a skip of its own to replace.
-    const behind = state && (state.held || mark.to <= state.head)
-    if (run && behind && joins(run, mark)) {
-      run.to = mark.to
+    if (run && joins(run.mark, mark)) {
+      run.mark.to = mark.to
+      run.of++
       continue
     }
-    if (run) setAside(draft, run)
-    run = { ...mark }
+    if (run) yield run
+    run = { mark: { ...mark }, of: 1 }
   }
-  if (run) setAside(draft, run)
+  if (run) yield run
 }
 
 function joins(a: AsideMark, b: AsideMark): boolean {
-  const follows = a.lane === b.lane && a.to === b.from && a.error === undefined && b.error === undefined
+  const follows = a.lane === b.lane && a.to === b.from && sameError(a.error, b.error)
   const waits = a.gate === b.gate && a.order === b.order && a.why === b.why
   return follows && waits && a.attempt === b.attempt && a.crashes === b.crashes
+}
+
+function sameError(a: ErrorRecord | undefined, b: ErrorRecord | undefined): boolean {
+  if (!a || !b) return a === b
+  const same = a.name === b.name && a.message === b.message && a.stack === b.stack && a.code === b.code
+  return same && a.retryable === b.retryable && sameError(a.cause, b.cause)
 }
 
 /**

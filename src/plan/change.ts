@@ -3,11 +3,12 @@ import type { Change } from '../backend.js'
 import { isInputGate } from '../gates.js'
 import type { Plan } from '../storage.js'
 import type { Interval } from '../task.js'
-import { setAllAside, setAside, takeAside } from './aside.js'
+import { setAside, takeAside } from './aside.js'
 import { closeBatch, countBatch } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { type Canceller, canceller } from './cancel.js'
 import { Draft, type Step } from './ledger.js'
+import { openGates } from './opening.js'
 import { kindAt, splitOutcome } from './outcome.js'
 import {
   type AsideMark,
@@ -193,36 +194,4 @@ function* endBatch(draft: Draft, id: string, now: number): Step<number> {
   closeBatch(batch, now)
   draft.changedBatch(batch)
   return 1
-}
-
-/** What waits behind gates goes back to its priority, in its old order. */
-function* openGates(draft: Draft, { gate, but, limit }: Extract<Change, { type: 'open-gate' }>): Step<number> {
-  const gates = typeof gate === 'string' ? [gate] : gate
-  const shut = [...draft.ledgers.values()].filter((ledger) => ledger.aside.blocked)
-  const most = limit === undefined ? {} : { limit }
-  const reads = shut.flatMap(({ queue }) =>
-    gates.flatMap((of) => {
-      if (but === undefined) return [range('gate', [queue, of], [queue, of, LAST], most)]
-      return [
-        range('gate', [queue, of], [queue, of, but], most),
-        range('gate', [queue, of, but, LAST], [queue, of, LAST], most),
-      ]
-    }),
-  )
-  if (reads.length === 0) return 0
-  yield reads
-  const back: AsideMark[] = []
-  let room = limit ?? Number.POSITIVE_INFINITY
-  for (const mark of reads.flatMap((read) => read.found)) {
-    const place = draft.place(mark.lane)
-    const to = Math.min(mark.to, mark.from + room)
-    if (!place || to <= mark.from) continue
-    takeAside(draft, mark, mark.from, to)
-    const { why: _, ...rest } = mark
-    back.push({ ...rest, to, gate: place.state.priority, order: 0 })
-    room -= to - mark.from
-  }
-  back.sort((a, b) => a.lane - b.lane || a.from - b.from)
-  setAllAside(draft, back)
-  return back.reduce((sum, { from, to }) => sum + to - from, 0)
 }

@@ -42,7 +42,7 @@ export class Line {
         if (!this.#blocks.at(state.lane, p)) throw new DamagedError('block', `that of task ${state.lane}/${p} is gone`)
         continue
       }
-      const to = Math.min(block.to, p + this.#taking.remaining, skip?.from ?? Number.POSITIVE_INFINITY)
+      const to = this.#end(block, p, Math.min(block.to, skip?.from ?? Number.POSITIVE_INFINITY))
       this.#taking.take(ledger, block, p, to, { attempt: 1, crashes: 0 })
       p = to
     }
@@ -53,6 +53,13 @@ export class Line {
       this.#draft.changed(ledger)
     }
     this.#predict(state)
+  }
+
+  /** What is to be parked goes in long stretches, each of which is one mark, however little is asked for. */
+  #end(block: Block, p: Position, to: Position): Position {
+    const { remaining, parkable } = this.#taking
+    const { served } = this.#taking.alike(block, p, p + 1)
+    return served ? Math.min(to, p + remaining) : Math.min(this.#taking.alike(block, p, to).end, p + parkable)
   }
 
   *#skips(state: LaneState, p: Position): Step<AsideMark[]> {
