@@ -5,7 +5,7 @@ import { IndexedDBStorage } from '../src/indexeddb/storage.js'
 import { LocalBackend } from '../src/local.js'
 import { MemoryStorage } from '../src/memory/storage.js'
 import { sealed } from '../src/plan/ledger.js'
-import type { Ledger } from '../src/plan/records.js'
+import type { Ledger, Table } from '../src/plan/records.js'
 import { TaskQueue } from '../src/queue.js'
 import type { Key, Storage } from '../src/storage.js'
 import { Bench, inputs, type TestHost, upTo } from './backend/bench.js'
@@ -32,8 +32,8 @@ async function begin(storage: Storage) {
   channel.listen((hint) => hint.type === 'storage' && events.push(`${hint.event}: ${hint.message}`))
   const benches: Bench[] = []
   const now = () => benches.at(-1)?.now ?? NOW
-  const open = () => {
-    const backend = new LocalBackend({ storage, channel, clock: { now, monotonic: now, timer: () => () => {} } })
+  const open = (own = channel) => {
+    const backend = new LocalBackend({ storage, channel: own, clock: { now, monotonic: now, timer: () => () => {} } })
     const bench = Object.assign(new Page({ backend, storage, repeats: false, close: async () => {} }), { now: now() })
     benches.push(bench)
     return bench
@@ -132,6 +132,64 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
       expect((await page.result(id))?.status).toBe('failed')
       expect((await page.result(later))?.status).toBe('completed')
       expect((await page.counts()).failed).toBe(failed)
+    }
+  })
+
+  type Kind = [Table, (stored: Stored) => boolean]
+  it('a record is counted once, whether it is gone or cannot be read', async () => {
+    const kinds: Kind[] = [
+      ['block', block(0)],
+      ['outcome', outcome],
+      ['ledger', ledger],
+      ['root', root],
+      ...(['aside', 'gate', 'batch', 'part', 'dead', 'lane'] as const).map((kind): Kind => [kind, mark(kind)]),
+    ]
+    for (const [kind, test] of kinds) {
+      for (const how of ['gone', 'unreadable'] as const) {
+        const { b, lose, spoil, repair } = await start()
+        await b.add(4, { id: 'b' })
+        const host = b.host()
+        const [first, second] = await host.claim(2)
+        if (first && second) await host.exchange({ settle: [host.failed(first), host.aside(second)], leave: true })
+        await (how === 'gone' ? lose(test) : spoil(test, () => null))
+        expect((await repair())?.damaged, how).toEqual({ [kind]: 1 })
+      }
+    }
+  })
+
+  it('whoever appends where a lane ended before the repair appends behind what was lost', async () => {
+    const junk = () => null
+    for (const [sizes, spoilt] of [
+      [[3], [0]],
+      [[3], []],
+      [[300], [256]],
+      [
+        [3, 2],
+        [0, 3],
+      ],
+      [
+        [3, 2, 4],
+        [0, 3],
+      ],
+    ] as const) {
+      const { b, spoil, open, storage } = await start()
+      const channel = localChannel()
+      // Pages that hear nothing of each other, each of which has seen another end.
+      const pages = []
+      for (const size of sizes) {
+        const page = open(channel)
+        await page.add(size)
+        pages.push(page)
+      }
+      for (const from of spoilt) await spoil(block(from), junk)
+      await b.backend.repair?.()
+      for (const [i, page] of pages.entries()) {
+        const [id = ''] = await page.add([{ input: `later ${i}` }])
+        expect(await page.result(id)).toBeUndefined()
+      }
+      const ran = await open().runAll(600)
+      expect(ran.filter((input) => String(input).startsWith('later'))).toEqual(pages.map((_, i) => `later ${i}`))
+      await audit(storage)
     }
   })
 
@@ -541,7 +599,9 @@ describe.runIf(typeof document === 'undefined')('records that the browser itself
     unreadable((record) => 'inputs' in record && 'from' in record && record.from === 256 && !('lost' in record))
     expect(await open().runAll(600)).toEqual([...upTo(256), ...upTo(88).map((i) => 512 + i)])
     expect(await b.result(ids[300] ?? '')).toMatchObject({ status: 'failed', error: { code: 'damaged' } })
-    expect(events).toEqual([expect.stringContaining('They are mended: 256 tasks have failed because of it.')])
+    expect(events).toEqual([
+      'damaged: Stored records were damaged (1 × block). They are mended: 256 tasks have failed because of it.',
+    ])
   })
 
   it('an outcome: its tasks have failed as damaged', async () => {

@@ -146,7 +146,7 @@ function bring<T extends 'aside' | 'gate' | 'dead' | 'lane'>(
   for (const record of there.values()) writes.push({ kind: 'delete', store: 'marks', key: keyOf(table, record) })
   for (const record of changed) writes.push(store(table, record))
   const [gone, made] = [[...there.values()], changed].map(
-    (list) => list.filter(({ lane }) => !touched.has(lane)).length,
+    (list) => list.filter((record) => !touched.has(record.lane) && !tally.succeeds(table, record)).length,
   )
   tally.note(table, Math.max(gone ?? 0, made ?? 0))
 }

@@ -26,7 +26,7 @@ export function sortParts(
   const alive = new Set([...survey.batches.keys(), ...survey.brokenBatches.keys()])
   for (const { batch } of [...survey.parts]) alive.add(batch)
   const made = missingParts(survey, parts, alive)
-  tally.note('part', made.length)
+  tally.note('part', made.filter((part) => !tally.succeeds('part', part)).length)
   for (const part of made) {
     const list = parts.get(part.lane) ?? []
     parts.set(part.lane, list)
