@@ -17,6 +17,7 @@ import { World } from './support/world.js'
 
 const nothing = { damaged: {}, failed: 0, returned: 0 }
 const MINUTE = 60_000
+const YEAR = 365 * 24 * 60 * MINUTE
 
 /** Pages have hosts of their own. */
 class Page extends Bench {
@@ -71,6 +72,9 @@ async function begin(storage: Storage) {
   }
 }
 const NOW = 1_700_000_000_000
+
+type Damaged = (database: Awaited<ReturnType<typeof begin>>) => Promise<unknown>
+const none: Damaged = async () => {}
 
 const mark =
   (kind: string) =>
@@ -370,6 +374,71 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
     })
     await page.runAll(300)
     expect(await page.backend.batch('b')).toMatchObject({ done: 300, endedAt: NOW })
+  })
+
+  it('a batch whose id was used before keeps nothing of the one that was pruned, whatever is damaged', async () => {
+    const damaged: [Damaged, Damaged][] = [
+      // Its own mark …
+      [none, ({ spoil }) => spoil(mark('batch'), () => null)],
+      [none, ({ spoil }) => spoil(mark('batch'), (record) => ({ ...record, total: 'x' }))],
+      [none, ({ lose }) => lose(mark('batch'))],
+      // … and where its tasks lie.
+      [
+        none,
+        async ({ lose, spoil }) => {
+          await lose(mark('part'))
+          await spoil(mark('batch'), (record) => ({ ...record, total: 'x' }))
+        },
+      ],
+      [
+        none,
+        async ({ lose, spoil }) => {
+          await lose(mark('part'))
+          await spoil(mark('batch'), () => null)
+        },
+      ],
+      // What an earlier repair put in place is of the earlier batch.
+      [
+        async ({ lose, repair }) => {
+          await lose(block(0))
+          await repair()
+        },
+        ({ lose }) => lose(mark('part')),
+      ],
+    ]
+    for (const [first, then] of damaged) {
+      const database = await start()
+      const { b, open, repair } = database
+      await b.add(3, { id: 'b' })
+      await first(database)
+      await b.runAll()
+      b.now += YEAR
+      await b.prune()
+      expect(await b.backend.batch('b')).toBeUndefined()
+      const page = open()
+      await page.add(2, { id: 'b' })
+      await then(database)
+      await repair()
+      expect(await page.backend.batch('b')).toMatchObject({ total: 2, done: 0, createdAt: page.now })
+      await page.runAll()
+      expect(await page.backend.batch('b')).toMatchObject({ total: 2, completed: 2, endedAt: page.now })
+    }
+  })
+
+  it('the mark of a batch that is gone, and the last of its blocks: the others still count for it', async () => {
+    const { b, lose, open } = await start()
+    await b.add(3, { id: 'b', open: true })
+    b.now++
+    await b.add(2, { id: 'other' })
+    await b.add(3, { id: 'b', offset: 3 })
+    await b.add(2, { id: 'another' })
+    await lose(
+      ({ store, key, record }) => mark('batch')({ store, key, record }) && Array.isArray(key) && key[1] === 'b',
+    )
+    await lose(block(5))
+    const page = open()
+    await page.runAll()
+    expect(await page.backend.batch('b')).toMatchObject({ total: 6, completed: 3, failed: 3, createdAt: NOW })
   })
 
   it('the mark of a pipeline that is gone is made again with its stages, and its items go on', async () => {

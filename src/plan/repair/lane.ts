@@ -12,6 +12,7 @@ import {
   remove,
   store,
 } from '../records.js'
+import type { Births } from './births.js'
 import type { Sorted } from './lanes.js'
 import { aheadOf, skipsFor } from './places.js'
 import { holding, type Stretch, size, union } from './stretches.js'
@@ -22,6 +23,7 @@ export interface Context {
   survey: Survey
   tally: Tally
   now: number
+  births: Births
   writes: Write[]
   /** Lanes that have lost something: that marks and counts change with it is no further damage. */
   touched: Set<Lane>
@@ -97,7 +99,7 @@ function outcomesOf({ now }: Context, lane: Lane, stretches: readonly Stretch[],
 }
 
 /** Blocks without inputs in place of those that are lost: one wherever one began, and for each part of a batch among them. */
-function tombstones({ tally, now }: Context, { lane, places }: Sorted, parts: readonly PartMark[]): Block[] {
+function tombstones({ tally, now, births }: Context, { lane, places }: Sorted, parts: readonly PartMark[]): Block[] {
   const blocks: Block[] = []
   const { starts } = places
   let next = 0
@@ -105,7 +107,7 @@ function tombstones({ tally, now }: Context, { lane, places }: Sorted, parts: re
     for (let p = from; p < to; ) {
       while ((starts[next] ?? to) <= p) next++
       const stretch = { from: p, to: Math.min(to, starts[next] ?? to) }
-      const of = part ? inBatch(part, stretch) : {}
+      const of = part ? inBatch(part, stretch, births.get(part.batch)) : {}
       const block: Block = { lane, ...stretch, at: now, nonce: '', inputs: [], name: '', lost: true, ...of }
       if (p === from && !tally.succeeds('block', block)) tally.note('block')
       blocks.push(block)
@@ -126,9 +128,11 @@ function tombstones({ tally, now }: Context, { lane, places }: Sorted, parts: re
   return blocks
 }
 
-function inBatch({ batch, stage, start, indexes, from: first }: PartMark, { from, to }: Stretch): Partial<Block> {
-  if (indexes) return { batch, stage, indexes: indexes.slice(from - first, to - first) }
-  return { batch, stage, start: start + from - first }
+function inBatch(part: PartMark, { from, to }: Stretch, born: number | undefined): Partial<Block> {
+  const { batch, stage, start, indexes, from: first } = part
+  const of = { batch, stage, ...(born === undefined ? {} : { born }) }
+  if (indexes) return { ...of, indexes: indexes.slice(from - first, to - first) }
+  return { ...of, start: start + from - first }
 }
 
 /** Where the block begins in which a position lies; the position itself if there is none. */
