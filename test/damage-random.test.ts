@@ -8,7 +8,7 @@ import { fits } from '../src/plan/shapes.js'
 import type { Storage } from '../src/storage.js'
 import { type Result, type TaskId, taskStates } from '../src/task.js'
 import { audit } from './support/audit.js'
-import { type Damage, damage, everything, inflict, type Stored } from './support/damage.js'
+import { type Damage, damage, everything, inflict, type Stored, write } from './support/damage.js'
 import { History, type Step, step } from './support/history.js'
 
 /** Whatever has become of a few stored records: nothing hangs, nothing throws what it should not, and all else is right. */
@@ -138,4 +138,55 @@ test('damaged records are mended, and nothing else is touched, in IndexedDB', as
     }
   })
   await fc.assert(property, { numRuns: Math.ceil(RUNS / 4) })
+}, 120_000)
+
+const appends = fc.array(
+  fc.record({
+    page: fc.nat(2),
+    count: fc.integer({ min: 1, max: 300 }),
+    batch: fc.constantFrom(undefined, undefined, 'b'),
+  }),
+  { minLength: 1, maxLength: 8 },
+)
+
+test('a task appended where a lane was seen to end before a repair runs, whatever blocks cannot be read', async () => {
+  const property = fc.asyncProperty(
+    appends,
+    fc.array(fc.nat(), { minLength: 1 }),
+    fc.nat(600),
+    async (list, picks, limit) => {
+      const history = new History()
+      const { storage, now } = history
+      const pages = [0, 1, 2].map(() => history.open())
+      const add = (page: number, count: number, batch?: string) =>
+        pages[page]?.add(
+          Array.from({ length: count }, () => ({ queue: 'default', name: 'a', input: page, priority: 0 })),
+          { now, ...(batch ? { batch: { id: batch, queue: 'default', offset: stored, open: true } } : {}) },
+        )
+      let stored = 0
+      for (const { page, count, batch } of list) {
+        await add(page, count, batch)
+        if (batch) stored += count
+      }
+      const settle = ['ok', 'fail', 'back', 'keep'] as const
+      for (const _ of settle)
+        await history.run({ do: 'exchange', host: 0, limit, settle: [...settle], names: undefined, leave: false })
+      const blocks = (await everything(storage)).filter(({ store }) => store === 'blocks')
+      for (const pick of picks) {
+        const { store, key } = blocks[pick % blocks.length] ?? {}
+        if (store && key) await write(storage, { kind: 'put', store, key, record: null })
+      }
+      await history.backend.repair()
+      const late: (TaskId | undefined)[] = []
+      for (const page of pages.keys()) late.push(...((await add(page, 1)) ?? []))
+      expect(new Set(late).size).toBe(pages.length)
+      for (const result of await history.backend.results(late.flatMap((id) => id ?? []))) expect(result).toBeUndefined()
+      await history.finish()
+      const results = await history.backend.results(late.flatMap((id) => id ?? []))
+      expect(results.map((result) => result?.status)).toEqual(pages.map(() => 'completed'))
+      await audit(storage)
+      expect(await history.backend.repair()).toEqual(nothing)
+    },
+  )
+  await fc.assert(property, { numRuns: RUNS })
 }, 120_000)

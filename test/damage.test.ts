@@ -5,7 +5,7 @@ import { IndexedDBStorage } from '../src/indexeddb/storage.js'
 import { LocalBackend } from '../src/local.js'
 import { MemoryStorage } from '../src/memory/storage.js'
 import { sealed } from '../src/plan/ledger.js'
-import type { Ledger } from '../src/plan/records.js'
+import type { Ledger, Table } from '../src/plan/records.js'
 import { TaskQueue } from '../src/queue.js'
 import type { Key, Storage } from '../src/storage.js'
 import { Bench, inputs, type TestHost, upTo } from './backend/bench.js'
@@ -17,6 +17,7 @@ import { World } from './support/world.js'
 
 const nothing = { damaged: {}, failed: 0, returned: 0 }
 const MINUTE = 60_000
+const YEAR = 365 * 24 * 60 * MINUTE
 
 /** Pages have hosts of their own. */
 class Page extends Bench {
@@ -32,8 +33,8 @@ async function begin(storage: Storage) {
   channel.listen((hint) => hint.type === 'storage' && events.push(`${hint.event}: ${hint.message}`))
   const benches: Bench[] = []
   const now = () => benches.at(-1)?.now ?? NOW
-  const open = () => {
-    const backend = new LocalBackend({ storage, channel, clock: { now, monotonic: now, timer: () => () => {} } })
+  const open = (own = channel) => {
+    const backend = new LocalBackend({ storage, channel: own, clock: { now, monotonic: now, timer: () => () => {} } })
     const bench = Object.assign(new Page({ backend, storage, repeats: false, close: async () => {} }), { now: now() })
     benches.push(bench)
     return bench
@@ -71,6 +72,9 @@ async function begin(storage: Storage) {
   }
 }
 const NOW = 1_700_000_000_000
+
+type Damaged = (database: Awaited<ReturnType<typeof begin>>) => Promise<unknown>
+const none: Damaged = async () => {}
 
 const mark =
   (kind: string) =>
@@ -132,6 +136,64 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
       expect((await page.result(id))?.status).toBe('failed')
       expect((await page.result(later))?.status).toBe('completed')
       expect((await page.counts()).failed).toBe(failed)
+    }
+  })
+
+  type Kind = [Table, (stored: Stored) => boolean]
+  it('a record is counted once, whether it is gone or cannot be read', async () => {
+    const kinds: Kind[] = [
+      ['block', block(0)],
+      ['outcome', outcome],
+      ['ledger', ledger],
+      ['root', root],
+      ...(['aside', 'gate', 'batch', 'part', 'dead', 'lane'] as const).map((kind): Kind => [kind, mark(kind)]),
+    ]
+    for (const [kind, test] of kinds) {
+      for (const how of ['gone', 'unreadable'] as const) {
+        const { b, lose, spoil, repair } = await start()
+        await b.add(4, { id: 'b' })
+        const host = b.host()
+        const [first, second] = await host.claim(2)
+        if (first && second) await host.exchange({ settle: [host.failed(first), host.aside(second)], leave: true })
+        await (how === 'gone' ? lose(test) : spoil(test, () => null))
+        expect((await repair())?.damaged, how).toEqual({ [kind]: 1 })
+      }
+    }
+  })
+
+  it('whoever appends where a lane ended before the repair appends behind what was lost', async () => {
+    const junk = () => null
+    for (const [sizes, spoilt] of [
+      [[3], [0]],
+      [[3], []],
+      [[300], [256]],
+      [
+        [3, 2],
+        [0, 3],
+      ],
+      [
+        [3, 2, 4],
+        [0, 3],
+      ],
+    ] as const) {
+      const { b, spoil, open, storage } = await start()
+      const channel = localChannel()
+      // Pages that hear nothing of each other, each of which has seen another end.
+      const pages = []
+      for (const size of sizes) {
+        const page = open(channel)
+        await page.add(size)
+        pages.push(page)
+      }
+      for (const from of spoilt) await spoil(block(from), junk)
+      await b.backend.repair?.()
+      for (const [i, page] of pages.entries()) {
+        const [id = ''] = await page.add([{ input: `later ${i}` }])
+        expect(await page.result(id)).toBeUndefined()
+      }
+      const ran = await open().runAll(600)
+      expect(ran.filter((input) => String(input).startsWith('later'))).toEqual(pages.map((_, i) => `later ${i}`))
+      await audit(storage)
     }
   })
 
@@ -312,6 +374,75 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
     })
     await page.runAll(300)
     expect(await page.backend.batch('b')).toMatchObject({ done: 300, endedAt: NOW })
+  })
+
+  it('a batch whose id was used before keeps nothing of the one that was pruned, whatever is damaged', async () => {
+    const blocksOnly: Damaged = async ({ lose, spoil }) => {
+      await lose(mark('part'))
+      await spoil(mark('batch'), () => null)
+    }
+    const damaged: [Damaged, Damaged][] = [
+      // Its own mark …
+      [none, ({ spoil }) => spoil(mark('batch'), () => null)],
+      [none, ({ spoil }) => spoil(mark('batch'), (record) => ({ ...record, total: 'x' }))],
+      [none, ({ lose }) => lose(mark('batch'))],
+      // … and where its tasks lie.
+      [
+        none,
+        async ({ lose, spoil }) => {
+          await lose(mark('part'))
+          await spoil(mark('batch'), (record) => ({ ...record, total: 'x' }))
+        },
+      ],
+      [none, blocksOnly],
+      // What an earlier repair put in place is of the earlier batch.
+      [
+        async ({ lose, repair }) => {
+          await lose(block(0))
+          await repair()
+        },
+        ({ lose }) => lose(mark('part')),
+      ],
+    ]
+    // Where nothing but the blocks is left, the latest time is believed, whatever the clock did.
+    const backs = (then: Damaged) => (then === blocksOnly ? [0] : [0, -MINUTE])
+    const runs = damaged.flatMap(([first, then]) => backs(then).map((back) => [first, then, back] as const))
+    for (const [first, then, back] of runs) {
+      const database = await start()
+      const { b, open, repair } = database
+      await b.add(3, { id: 'b' })
+      await first(database)
+      await b.runAll()
+      b.now += YEAR
+      await b.prune()
+      expect(await b.backend.batch('b')).toBeUndefined()
+      const page = open()
+      const createdAt = back === 0 ? page.now : NOW + back
+      page.now = createdAt
+      await page.add(2, { id: 'b' })
+      await then(database)
+      page.now++
+      await repair()
+      expect(await page.backend.batch('b')).toMatchObject({ total: 2, done: 0, createdAt })
+      await page.runAll()
+      expect(await page.backend.batch('b')).toMatchObject({ total: 2, completed: 2, endedAt: page.now })
+    }
+  })
+
+  it('the mark of a batch that is gone, and the last of its blocks: the others still count for it', async () => {
+    const { b, lose, open } = await start()
+    await b.add(3, { id: 'b', open: true })
+    b.now++
+    await b.add(2, { id: 'other' })
+    await b.add(3, { id: 'b', offset: 3 })
+    await b.add(2, { id: 'another' })
+    await lose(
+      ({ store, key, record }) => mark('batch')({ store, key, record }) && Array.isArray(key) && key[1] === 'b',
+    )
+    await lose(block(5))
+    const page = open()
+    await page.runAll()
+    expect(await page.backend.batch('b')).toMatchObject({ total: 6, completed: 3, failed: 3, createdAt: NOW })
   })
 
   it('the mark of a pipeline that is gone is made again with its stages, and its items go on', async () => {
@@ -541,7 +672,9 @@ describe.runIf(typeof document === 'undefined')('records that the browser itself
     unreadable((record) => 'inputs' in record && 'from' in record && record.from === 256 && !('lost' in record))
     expect(await open().runAll(600)).toEqual([...upTo(256), ...upTo(88).map((i) => 512 + i)])
     expect(await b.result(ids[300] ?? '')).toMatchObject({ status: 'failed', error: { code: 'damaged' } })
-    expect(events).toEqual([expect.stringContaining('They are mended: 256 tasks have failed because of it.')])
+    expect(events).toEqual([
+      'damaged: Stored records were damaged (1 × block). They are mended: 256 tasks have failed because of it.',
+    ])
   })
 
   it('an outcome: its tasks have failed as damaged', async () => {

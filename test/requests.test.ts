@@ -3,7 +3,7 @@ import { localChannel } from '../src/channel.js'
 import { LocalBackend } from '../src/local.js'
 import { MemoryStorage } from '../src/memory/storage.js'
 import type { Plan, Storage } from '../src/storage.js'
-import { Bench } from './backend/bench.js'
+import { Bench, inputs, upTo } from './backend/bench.js'
 
 /** Speed is, mostly, the number of requests to the database: these are the numbers of the design, and must not grow. */
 
@@ -145,4 +145,24 @@ it('gives back hundreds of tasks in one mark', async () => {
   const { requests } = await cost(() => host.exchange({ settle: claimed.map((task) => host.aside(task)) }))
   expect(requests.filter((request) => request === 'put marks')).toHaveLength(2)
   expect(requests.length).toBeLessThanOrEqual(6)
+})
+
+it('passes over hundreds that must wait in a few waves, and claims no more than it is asked for', async () => {
+  const { b, cost } = await make()
+  await b.add(417)
+  const crowd = b.host()
+  const [last, ...rest] = await crowd.claim(417)
+  // Of tasks that crashed once a host takes 16, until they have ended. No two neighbours share a mark.
+  const settle = rest.map((task, i) => crowd.aside(task, { crashes: 1, attempt: 1 + (i % 2) }))
+  if (last) settle.push(crowd.aside(last, { order: b.now }))
+  await crowd.exchange({ settle })
+  const host = b.host()
+  expect(inputs(await host.claim(16))).toEqual(upTo(16).map((i) => 1 + i))
+  let claimed: unknown[] = []
+  const { waves } = await cost(async () => {
+    claimed = inputs(await host.claim(1))
+  })
+  expect(claimed).toEqual([0])
+  expect(waves).toBeLessThanOrEqual(8)
+  expect(await b.counts()).toEqual({ available: 400, running: 17 })
 })

@@ -10,6 +10,12 @@ import { ALONE, type Taking } from './taking.js'
 
 /** Marks of what is due, read at a time, at most. */
 const MARKS = 512
+/**
+ * First as many are read as tasks are asked for, and one to tell whether there is more: mostly each can be taken, and each
+ * may cost a block. Where they can't (what crashed waits for others that did, what nobody serves is parked) many are alike, and
+ * every page costs a round trip: each is so much longer than the last.
+ */
+const GROWTH = 4
 
 export class Due {
   readonly #draft: Draft
@@ -39,8 +45,7 @@ export class Due {
     const known = this.#known(ledger, priority)
     let [read, all] = [0, true]
     let from: Key = [ledger.queue, priority]
-    for (;;) {
-      const limit = Math.min(this.#taking.remaining, MARKS) + 1
+    for (let limit = Math.min(this.#taking.remaining + 1, MARKS); ; limit = Math.min(limit * GROWTH, MARKS)) {
       const marks: ReadOf<'gate'> = range('gate', from, [ledger.queue, priority, LAST], { limit })
       yield [marks]
       yield* this.#blocks.need(marks.found.filter((mark) => mark.order <= this.#taking.now))

@@ -133,7 +133,8 @@ function isRoot({ layout, origin, nextLane, pausedUntil }: Fields): boolean {
 }
 export const isOrigin = (origin: unknown): origin is string => isText(origin) && /^[0-9a-z]{8}$/.test(origin)
 
-const isTime = (value: unknown): boolean => isNumber(value) && value >= 0 && value < Number.POSITIVE_INFINITY
+export const isTime = (value: unknown): value is number =>
+  isNumber(value) && value >= 0 && value < Number.POSITIVE_INFINITY
 
 function isWaiting(mark: Fields): boolean {
   const { queue, order, attempt, crashes, why, error } = mark

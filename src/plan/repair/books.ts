@@ -1,5 +1,5 @@
 /** Makes the ledgers, the marks, the batches and the root agree with what was found in the lanes. */
-import type { HostId, Lane } from '../../task.js'
+import type { HostId } from '../../task.js'
 import { encodeParts, hostEntry, type Part, sealed, setHost } from '../ledger.js'
 import { failedRuns } from '../outcome.js'
 import {
@@ -10,13 +10,12 @@ import {
   type LaneMark,
   type Ledger,
   type Outcome,
-  type PartMark,
   type Root,
   store,
   type TableRecord,
 } from '../records.js'
 import type { Context, Mended } from './lane.js'
-import { countIn, type Endings, mendBatches } from './parts.js'
+import { countIn, type Endings, mendBatches, type SortedParts } from './parts.js'
 import { both, size, union } from './stretches.js'
 import { originIn } from './survey.js'
 
@@ -146,7 +145,7 @@ function bring<T extends 'aside' | 'gate' | 'dead' | 'lane'>(
   for (const record of there.values()) writes.push({ kind: 'delete', store: 'marks', key: keyOf(table, record) })
   for (const record of changed) writes.push(store(table, record))
   const [gone, made] = [[...there.values()], changed].map(
-    (list) => list.filter(({ lane }) => !touched.has(lane)).length,
+    (list) => list.filter((record) => !touched.has(record.lane) && !tally.succeeds(table, record)).length,
   )
   tally.note(table, Math.max(gone ?? 0, made ?? 0))
 }
@@ -179,11 +178,7 @@ export function mendMarks(context: Context, lanes: readonly Mended[], failed: re
   bring(context, 'dead', survey.dead, runs, (a, b) => a.from === b.from)
 }
 
-export function mendParts(
-  context: Context,
-  o: { parts: Map<Lane, PartMark[]>; made: PartMark[]; untrue: PartMark[]; endings: Endings },
-  lanes: readonly Mended[],
-): void {
+export function mendParts(context: Context, o: SortedParts & { endings: Endings }, lanes: readonly Mended[]): void {
   const { survey, tally, now, writes } = context
   for (const part of o.untrue) writes.push({ kind: 'delete', store: 'marks', key: keyOf('part', part) })
   for (const part of o.made) writes.push(store('part', part))

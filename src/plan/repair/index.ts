@@ -42,11 +42,11 @@ export function* repair({ now, fresh }: { now: number; fresh: Root }): Plan<Repa
   }
   yield* surveyMarks(survey, tally)
   yield* surveyBlocks(survey, tally)
-  const sorted = sortParts(survey, tally)
+  const sorted = sortParts(survey, tally, now)
   const reading = new Reading(sorted.parts)
   yield* surveyOutcomes(survey, { tally, now }, reading)
   const { lanes, junk } = sortLanes(survey, reading.ends, sorted.parts)
-  const context: Context = { survey, tally, now, writes: [], touched: new Set() }
+  const context: Context = { survey, tally, now, births: sorted.births, writes: [], touched: new Set() }
   for (const { store: from, key } of survey.removals) context.writes.push({ kind: 'delete', store: from, key })
   tally.note('outcome', reading.over.length)
   for (const outcome of reading.over) context.writes.push(remove('outcome', [outcome.lane, outcome.to - 1]))

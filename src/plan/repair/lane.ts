@@ -12,6 +12,7 @@ import {
   remove,
   store,
 } from '../records.js'
+import type { Births } from './births.js'
 import type { Sorted } from './lanes.js'
 import { aheadOf, skipsFor } from './places.js'
 import { holding, type Stretch, size, union } from './stretches.js'
@@ -22,6 +23,7 @@ export interface Context {
   survey: Survey
   tally: Tally
   now: number
+  births: Births
   writes: Write[]
   /** Lanes that have lost something: that marks and counts change with it is no further damage. */
   touched: Set<Lane>
@@ -69,10 +71,10 @@ export function mendLane(context: Context, of: Sorted, parts: readonly PartMark[
   const { lane, queue, priority, held, places, state, counts } = of
   const { failed, unknown, nowhere, head, tail } = places
   const { tally, writes } = context
-  const blocks = tombstones(of, parts, context.now)
+  const blocks = tombstones(context, of, parts)
   if (blocks.length + failed.length + unknown.length + nowhere.length > 0) context.touched.add(lane)
   // Where there is nothing to be put in place, an earlier repair has done it, and a task has come back since.
-  tally.note('block', blocks.length || failed.length)
+  if (blocks.length === 0) tally.note('block', failed.length)
   const outcomes = [
     ...outcomesOf(context, lane, failed, INPUT_LOST),
     ...outcomesOf(context, lane, unknown, RESULT_LOST),
@@ -96,29 +98,41 @@ function outcomesOf({ now }: Context, lane: Lane, stretches: readonly Stretch[],
   return stretches.map((stretch) => ({ lane, from: stretch.from, to: stretch.to, at: now, kinds: FAILED, reason }))
 }
 
-/** Blocks without inputs in place of those that are lost: one for each part of a batch among them. */
-function tombstones({ lane, places }: Sorted, parts: readonly PartMark[], now: number): Block[] {
+/** Blocks without inputs in place of those that are lost: one wherever one began, and for each part of a batch among them. */
+function tombstones({ tally, now, births }: Context, { lane, places }: Sorted, parts: readonly PartMark[]): Block[] {
   const blocks: Block[] = []
-  const add = (from: Position, to: Position, of: Partial<Block>) => {
-    if (from < to) blocks.push({ lane, from, to, at: now, nonce: '', inputs: [], name: '', lost: true, ...of })
+  const { starts } = places
+  let next = 0
+  const add = (from: Position, to: Position, part?: PartMark) => {
+    for (let p = from; p < to; ) {
+      while ((starts[next] ?? to) <= p) next++
+      const stretch = { from: p, to: Math.min(to, starts[next] ?? to) }
+      const of = part ? inBatch(part, stretch, births.get(part.batch)) : {}
+      const block: Block = { lane, ...stretch, at: now, nonce: '', inputs: [], name: '', lost: true, ...of }
+      if (p === from && !tally.succeeds('block', block)) tally.note('block')
+      blocks.push(block)
+      p = stretch.to
+    }
   }
   for (const gap of places.lost) {
     let p = gap.from
     for (const part of parts) {
       const shared = overlap(part, gap)
       if (!shared) continue
-      add(p, shared.from, {})
-      add(shared.from, shared.to, inBatch(part, shared))
+      add(p, shared.from)
+      add(shared.from, shared.to, part)
       p = shared.to
     }
-    add(p, gap.to, {})
+    add(p, gap.to)
   }
   return blocks
 }
 
-function inBatch({ batch, stage, start, indexes, from: first }: PartMark, { from, to }: Stretch): Partial<Block> {
-  if (indexes) return { batch, stage, indexes: indexes.slice(from - first, to - first) }
-  return { batch, stage, start: start + from - first }
+function inBatch(part: PartMark, { from, to }: Stretch, born: number | undefined): Partial<Block> {
+  const { batch, stage, start, indexes, from: first } = part
+  const of = { batch, stage, ...(born === undefined ? {} : { born }) }
+  if (indexes) return { ...of, indexes: indexes.slice(from - first, to - first) }
+  return { ...of, start: start + from - first }
 }
 
 /** Where the block begins in which a position lies; the position itself if there is none. */

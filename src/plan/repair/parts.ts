@@ -3,6 +3,7 @@ import type { Lane } from '../../task.js'
 import { closeBatch, newBatch } from '../batch.js'
 import type { BatchMark, PartMark, Stage } from '../records.js'
 import { isCount, isStage } from '../shapes.js'
+import { type Births, birthsOf } from './births.js'
 import { firstAfter, minus, type Stretch, size, union } from './stretches.js'
 import { BEYOND, type Log, logOf, type Run, type Survey } from './survey.js'
 import type { Tally } from './tally.js'
@@ -10,10 +11,14 @@ import type { Tally } from './tally.js'
 type BatchRun = Run & { batch: string; lane: Lane }
 
 /** Parts by lane, sorted, none over another. Those that are not true are removed from the survey; `made` are new. */
-export function sortParts(
-  survey: Survey,
-  tally: Tally,
-): { parts: Map<Lane, PartMark[]>; made: PartMark[]; untrue: PartMark[] } {
+export interface SortedParts {
+  parts: Map<Lane, PartMark[]>
+  made: PartMark[]
+  untrue: PartMark[]
+  births: Births
+}
+
+export function sortParts(survey: Survey, tally: Tally, now: number): SortedParts {
   const parts = new Map<Lane, PartMark[]>()
   const untrue: PartMark[] = []
   for (const part of survey.parts.sort((a, b) => a.lane - b.lane || a.from - b.from)) {
@@ -25,14 +30,15 @@ export function sortParts(
   tally.note('part', untrue.length)
   const alive = new Set([...survey.batches.keys(), ...survey.brokenBatches.keys()])
   for (const { batch } of [...survey.parts]) alive.add(batch)
-  const made = missingParts(survey, parts, alive)
-  tally.note('part', made.length)
+  const births = birthsOf(survey, { alive, parts, now })
+  const made = missingParts(survey, parts, births)
+  tally.note('part', made.filter((part) => !tally.succeeds('part', part)).length)
   for (const part of made) {
     const list = parts.get(part.lane) ?? []
     parts.set(part.lane, list)
     list.splice(firstAfter(list, part.from), 0, part)
   }
-  return { parts, made, untrue }
+  return { parts, made, untrue, births }
 }
 
 /** Its blocks are of its batch, as far as they are there. */
@@ -46,16 +52,16 @@ function isTrue({ batch, stage, from, to }: PartMark, { runs }: Log): boolean {
   return true
 }
 
-function missingParts(survey: Survey, parts: Map<Lane, PartMark[]>, alive: ReadonlySet<string>): PartMark[] {
+function missingParts(survey: Survey, parts: Map<Lane, PartMark[]>, births: Births): PartMark[] {
   const bare = new Map<string, BatchRun[]>()
   for (const [lane, { runs }] of survey.logs) {
     const known = parts.get(lane) ?? []
     for (const run of runs) {
       const { batch } = run
-      if (batch === undefined || !alive.has(batch)) continue
+      const createdAt = batch === undefined ? undefined : births.get(batch)
+      if (batch === undefined || createdAt === undefined) continue
       // A batch may bear the name of one that was pruned, whose blocks may be here still.
-      const createdAt = survey.batches.get(batch)?.createdAt
-      if (createdAt !== undefined && (run.born ?? createdAt) !== createdAt) continue
+      if ((run.born ?? createdAt) !== createdAt) continue
       const near = known.slice(firstAfter(known, run.from), firstAfter(known, run.to) + 1)
       for (const piece of minus([run], near)) {
         const list = bare.get(batch) ?? []
@@ -115,7 +121,14 @@ export function countIn(endings: Endings, { batch, stage }: PartMark, counts: re
 /** Batches as they must be: those that are lost from their parts, the counts of plain ones recounted. */
 export function mendBatches(
   survey: Survey,
-  o: { parts: Map<Lane, PartMark[]>; endings: Endings; failed: Endings; queueOf: (lane: Lane) => string; now: number },
+  o: {
+    parts: Map<Lane, PartMark[]>
+    births: Births
+    endings: Endings
+    failed: Endings
+    queueOf: (lane: Lane) => string
+    now: number
+  },
 ): BatchMark[] {
   const byBatch = new Map<string, PartMark[]>()
   for (const part of [...o.parts.values()].flat()) {
@@ -146,7 +159,7 @@ function rebuilt(
   id: string,
   parts: readonly PartMark[],
   survey: Survey,
-  o: { queueOf: (lane: Lane) => string; now: number },
+  o: { births: Births; queueOf: (lane: Lane) => string; now: number },
 ): BatchMark {
   const broken = survey.brokenBatches.get(id)
   const left = new Map(typeof broken === 'object' && broken !== null ? Object.entries(broken) : [])
@@ -155,10 +168,8 @@ function rebuilt(
   const stages = stagesOf(left.get('stages')) ?? parts.find((part) => part.stages)?.stages
   const queue = text(left.get('queue')) ?? (first ? o.queueOf(first.lane) : 'default')
   const batch = { ...newBatch(id, queue, o.now, stages && structuredClone(stages)), open: left.get('open') === true }
-  const [createdAt, joined] = [left.get('createdAt'), left.get('joined')]
-  if (typeof createdAt === 'number' && createdAt <= o.now) batch.createdAt = createdAt
-  // Its blocks say when it was made. Should all of them be lost as well, nothing depends on it.
-  for (const { lane, from } of parts) batch.createdAt = bornOf(survey, lane, from) ?? batch.createdAt
+  batch.createdAt = o.births.get(id) ?? o.now
+  const joined = left.get('joined')
   if (isCount(joined)) batch.joined = joined
   if (left.get('stopped') === true) batch.stopped = true
   return batch
@@ -166,11 +177,6 @@ function rebuilt(
 
 const isStages = (stages: unknown): stages is Stage[] => Array.isArray(stages) && stages.every(isStage)
 const stagesOf = (stages: unknown): Stage[] | undefined => (isStages(stages) ? stages : undefined)
-
-function bornOf(survey: Survey, lane: Lane, from: number): number | undefined {
-  const { runs } = logOf(survey, lane)
-  return runs[firstAfter(runs, from)]?.born
-}
 
 /** The run goes on with counts that were right: only what has failed just now is added. */
 function addFailed(batch: BatchMark, failed: ReadonlyMap<number, readonly number[]> | undefined): void {

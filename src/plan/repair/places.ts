@@ -35,6 +35,8 @@ export interface Places {
   head: Position
   /** Stretches that need a block without inputs in place of those that are gone. */
   lost: Stretch[]
+  /** Where in them a block began, or may have. */
+  starts: Position[]
   /** Had not ended, and never can: their inputs are lost. */
   failed: Stretch[]
   /** Had ended, and nobody knows how. */
@@ -80,7 +82,19 @@ export function placesOf(of: Evidence): Places {
   )
   const line = minus(both(whole, [{ from: head, to: tail }]), union(skips, over, leased, waiting))
   const nowhere = minus(whole, union(over, leased, waiting, line))
-  return { tail, head, lost, failed, unknown, nowhere, leases, asides: waiting, skips }
+  const starts = startsIn(of, end, tail)
+  return { tail, head, lost, starts, failed, unknown, nowhere, leases, asides: waiting, skips }
+}
+
+/**
+ * Someone who saw a lane end there appends there without reading: the key must be taken, or that would lie under what is
+ * lost. The keys of blocks that can't be read tell, and parts, one for each append. Behind the last of those nobody knows.
+ */
+function startsIn({ log, parts }: Evidence, end: Position, tail: Position): Position[] {
+  const starts = new Set(log.broken.map(({ from }) => from))
+  const guessed = minus([{ from: Math.max(end, tail - BLOCK_TASKS), to: tail }], union(parts))
+  for (const { from, to } of guessed) for (let p = from; p < to; p++) starts.add(p)
+  return [...starts].sort((a, b) => a - b)
 }
 
 /** Not beyond what waits in line still; and nothing that was claimed or has ended may be claimed again. */

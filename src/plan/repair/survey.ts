@@ -138,7 +138,7 @@ export function* surveyMarks(survey: Survey, tally: Tally): Step<void> {
     if (!isMark(kind)) return 1
     if (kind === 'lane') survey.origins.push(...originIn(record))
     if (take(survey, kind, key, record)) return 1
-    tally.note(kind)
+    tally.unreadable(kind, key)
     survey.removals.push({ store: 'marks', key })
     const id = isList(key) ? key[1] : undefined
     if (kind === 'batch' && typeof id === 'string') survey.brokenBatches.set(id, record)
@@ -182,7 +182,7 @@ export function* surveyBlocks(survey: Survey, tally: Tally): Step<void> {
       addBlock(log, record)
       return record.lost ? 1 : record.to - record.from
     }
-    tally.note('block')
+    tally.unreadable('block', key)
     survey.removals.push({ store: 'blocks', key })
     if (log && from !== undefined && from >= end) log.broken.push({ from, to: from + sizeOf(record, from) })
     return 1

@@ -1,4 +1,5 @@
-import type { Table } from '../records.js'
+import type { Key } from '../../storage.js'
+import { keyOf, type Table, type TableRecord } from '../records.js'
 
 /** What a repair found and what came of it. All zero: nothing was wrong. */
 export interface Repaired {
@@ -12,11 +13,23 @@ export interface Repaired {
 
 export class Tally {
   readonly repaired: Repaired = { damaged: {}, failed: 0, returned: 0 }
+  readonly #unreadable = new Set<string>()
 
   note(table: Table, count = 1): void {
     if (count === 0) return
     const { damaged } = this.repaired
     damaged[table] = (damaged[table] ?? 0) + count
+  }
+
+  /** What lies under this key can't be read. */
+  unreadable(table: Table, key: Key): void {
+    this.note(table)
+    this.#unreadable.add(JSON.stringify([table, key]))
+  }
+
+  /** Whether a record is no more than the successor of one that could not be read, which was counted. */
+  succeeds<T extends Table>(table: T, record: TableRecord<T>): boolean {
+    return this.#unreadable.has(JSON.stringify([table, keyOf(table, record)]))
   }
 }
 
