@@ -100,7 +100,6 @@ class Play {
       // What goes wrong here is told with everything that led to it.
       const death = await perform(kill, this.#scene).catch((error) => void this.#faults.push(String(error)))
       if (death) this.#died(death)
-      else this.#faults.push(`${kill.kind}: nothing to kill`)
       if (kill.kind === 'spin') this.#singles.push({ name: 'spin', item: kill, options: { retry: { attempts: 3 } } })
       await this.#man()
       if (look) await this.#look()
