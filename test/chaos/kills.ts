@@ -72,13 +72,16 @@ function killOf(kind: Kind, i: number, random: Seeded): Kill {
   if (kind === 'web worker') return { ...at, kind, how: random.pick(['terminate', 'close', 'break']) }
   if (kind === 'spin') return { ...at, kind, key: `spin-${i}`, bad: random.whole(1, 2) }
   if (kind === 'freeze') return { ...at, kind, ms: random.whole(50, 2_000) }
-  // A frozen page's open transaction keeps everyone waiting until Chromium aborts it after 60 s: seldom is enough.
+  // A frozen page's open transactions keep everyone waiting until Chromium aborts them, after 60 s each: seldom is enough.
   if (kind === 'freeze till stolen') return { ...at, kind, midway: random.chance(0.2) }
   return { ...at, kind }
 }
 
-/** How long a frozen host may keep its role: the longer of a lease and 10 s, and the 60 s of an open transaction. */
-const STOLEN_WITHIN = 110_000
+/**
+ * How long a frozen host may keep its role, in ms: a lease, and 60 s for each transaction that it had open. An exchange, an
+ * import, a pipeline's input and a single task may be under way at once.
+ */
+const STOLEN_WITHIN = 30_000 + 4 * 60_000 + 20_000
 
 /** A host may be between two tenures, or its Web Workers between two lives: so long, in ms, that passes … */
 const NOTHING_YET = 5_000

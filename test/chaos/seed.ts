@@ -34,7 +34,7 @@ export interface Played extends Verdict {
 
 /** A kill is not waited for longer than this, in ms, if fewer tasks run than were hoped for. */
 const LONGEST_PAUSE = 4_000
-/** After the last kill everything ends within this, in ms; an open transaction of a frozen page alone may take 60 s. */
+/** After the last kill everything ends within this, in ms; an open transaction of a frozen page alone takes 60 s. */
 const QUIET_WITHIN = 180_000
 /** Tabs beside the host. */
 const STANDBYS = 1
