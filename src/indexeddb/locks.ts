@@ -14,19 +14,24 @@ export function webLocks(name: string): Locks | undefined {
       if (signal?.aborted) return false
       const lost = new AbortController()
       const work: { done?: Promise<void>; ended?: boolean } = {}
+      let [granted, stolen] = [false, false]
       // A signal cannot be combined with the others (NotSupportedError), nor is it needed: they do not wait.
       const options: LockOptions = steal ? { steal } : ifAvailable ? { ifAvailable } : signal ? { signal } : {}
       try {
-        await manager.request(`sitq:${name}`, options, (lock) => {
+        await manager.request(`sitq:${name}`, options, async (lock) => {
           if (!lock) return
+          granted = true
+          await heard(manager)
+          if (stolen) return
           work.done = held(lost.signal).finally(() => {
             work.ended = true
           })
-          return work.done
+          await work.done
         })
       } catch (error) {
+        stolen = granted
         if (!work.done) {
-          if (signal?.aborted) return false
+          if (granted || signal?.aborted) return false
           throw error
         }
         // Stolen: the request is rejected at once (AbortError) while the holder's code goes on.
@@ -36,6 +41,14 @@ export function webLocks(name: string): Locks | undefined {
       return work.done !== undefined
     },
   }
+}
+
+/**
+ * A page that stands still may be granted the lock in its sleep, and robbed of it: when it wakes it is told of both, one after
+ * the other, and must not take the new holder for dead in between. What the browser knew is heard before its answer.
+ */
+async function heard(manager: LockManager): Promise<void> {
+  await manager.query().catch(() => {})
 }
 
 function managerHere(): LockManager | undefined {
