@@ -49,6 +49,9 @@ const measures: Record<string, { targets: Record<string, number>; measure: Measu
       await recorded(scene, key)
     }, 4),
   },
+  // The other 100 ms, as measured on two busy cores: 1–30 until the timers have fired, 20–65 for the new Web Worker's thread and
+  // script, 2–40 for its handshake, 1–20 for the run. It is spawned in the turn that terminates the old one, and not before:
+  // a pool has as many Web Workers as it was told at most.
   spin: {
     targets: { 'spinning handler, recorded': SPIN + GRACE + 100, 'spinning handler, replaced': SPIN + GRACE + 100 },
     measure: inOneTab(

@@ -201,7 +201,7 @@ export interface Retention {
 export interface Locks {
   /**
    * Calls `held` once the lock is this caller's and keeps it until that promise ends. `lost` aborts if it was stolen.
-   * Resolves to false if the signal aborted first, or if `ifAvailable` and it was not.
+   * Resolves to false if the signal aborted first, if `ifAvailable` and it was not, or if it was stolen before the caller could be told.
    */
   hold(
     options: { signal?: AbortSignal; ifAvailable?: boolean; steal?: boolean },

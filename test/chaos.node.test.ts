@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Kind, kinds } from './chaos/kills.js'
+import { type Kind, kinds, perform } from './chaos/kills.js'
+import { Scene } from './chaos/scene.js'
 import { play } from './chaos/seed.js'
 import { openSite, type Site } from './chaos/site.js'
 
@@ -27,3 +28,18 @@ test.each([1, 2, 3])(
     expect(played.tasks).toBeGreaterThan(900)
   },
 )
+
+test('where there is no Web Worker to kill a tab is closed, and counted as that', { timeout: 60_000 }, async () => {
+  const scene = new Scene(site, 'nobody')
+  try {
+    await scene.start()
+    const onlooker = await scene.open(0)
+    onlooker.started = true
+    const kill = { kind: 'web worker', how: 'terminate', target: 'host', which: 0 } as const
+    expect(await perform(kill, scene)).toMatchObject({ kind: 'close', life: scene.lifeOf(onlooker) })
+    expect(scene.tabs.size).toBe(0)
+    await expect(perform(kill, scene)).rejects.toThrow('nothing to kill')
+  } finally {
+    await scene.end()
+  }
+})

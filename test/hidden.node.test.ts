@@ -9,10 +9,16 @@ import type { LabOptions } from './support/pages/lab.js'
 
 const site = labBrowser()
 
+/** No timer of a hidden page fires earlier, in ms. */
+const TIMERS = 60_000
+
+/** Two ticks of the Web Workers that count are further apart than this, in ms. */
+const TICKS = 4_000
+
 /** Runs in the page, before its own scripts. */
-function hide(): void {
+function hide(least: number): void {
   const { setTimeout } = globalThis
-  Object.assign(globalThis, { setTimeout: (fire: () => void, ms = 0) => setTimeout(fire, Math.max(ms, 60_000)) })
+  Object.assign(globalThis, { setTimeout: (fire: () => void, ms = 0) => setTimeout(fire, Math.max(ms, least)) })
   let state = 'hidden'
   Object.defineProperty(document, 'visibilityState', { get: () => state })
   addEventListener('show', () => {
@@ -38,14 +44,16 @@ const timed = async (page: Page, work: () => Promise<unknown>) => {
   return { value, ms: Date.now() - at }
 }
 
-describe('a hidden page', { timeout: 60_000 }, () => {
+describe('a hidden page', { timeout: 120_000 }, () => {
   test('hosts as well as any: it drains, hears outcomes, makes retries and ends what takes too long', async () => {
     const { seen, open } = await scene()
-    await seen.addInitScript(hide)
+    await seen.addInitScript(hide, TIMERS)
     const host = await open(seen, 'host', {})
     expect(await role(host)).toBe('host')
     const drained = await timed(host, async () => (await lab.queue.enqueueMany('work', lab.items(600, 1))).collect())
-    const one = await timed(host, async () => (await lab.queue.enqueue('work', { index: 3 })).result())
+    const five = await timed(host, async () => {
+      for (let index = 0; index < 5; index++) await (await lab.queue.enqueue('work', { index })).result()
+    })
     // Timers are made up for by what Web Workers tell every 5 s.
     const late = await timed(host, async () => (await lab.queue.enqueue('work', { index: 4 }, { delay: 300 })).result())
     const slow = await timed(host, async () => {
@@ -56,28 +64,29 @@ describe('a hidden page', { timeout: 60_000 }, () => {
     expect(drained.value).toHaveLength(600)
     expect(slow.value).toMatchObject({ status: 'failed', attempts: 2, error: { code: 'timeout' } })
     console.info(
-      `hidden page: 600 tasks in ${drained.ms} ms, one in ${one.ms}, one due in 300 ms after ${late.ms}, two timeouts of 200 ms in ${slow.ms}`,
+      `hidden page: 600 tasks in ${drained.ms} ms, five one after the other in ${five.ms}, one due in 300 ms after ${late.ms}, two timeouts of 200 ms in ${slow.ms}`,
     )
-    expect(drained.ms).toBeLessThan(10_000)
-    expect(one.ms).toBeLessThan(2_000)
-    expect(late.ms).toBeLessThan(12_000)
-    expect(slow.ms).toBeLessThan(30_000)
+    // None of it had to wait for a timer of the page.
+    const times = [drained.ms, five.ms, late.ms, slow.ms]
+    expect(times.filter((ms) => ms >= TIMERS)).toEqual([])
+    expect(five.ms, 'nor did each have to wait for the next tick of a Web Worker').toBeLessThan(4 * TICKS)
     expect(await host.evaluate(() => lab.errors)).toEqual([])
   })
 
   test('stands by as well as any, and takes over at once', async () => {
     const { seen, database, open } = await scene()
     const host = await open(seen, 'host', {})
-    await seen.addInitScript(hide)
+    await seen.addInitScript(hide, TIMERS)
     const standby = await open(seen, 'standby', {})
     expect([await role(host), await role(standby)]).toEqual(['host', 'standby'])
     const id = await standby.evaluate(async () => (await lab.queue.enqueue('hold', { index: 0 })).id)
     await expect.poll(async () => (await standby.evaluate(() => lab.queue.counts())).running).toBe(1)
     const at = Date.now()
     await host.close()
-    await expect.poll(() => role(standby), { interval: 10 }).toBe('host')
+    await expect.poll(() => role(standby), { interval: 10, timeout: 15_000 }).toBe('host')
     console.info(`hidden standby: host after ${Date.now() - at} ms`)
-    expect(Date.now() - at).toBeLessThan(5_000)
+    // Not because it found the host silent: that takes 10 s, and a hidden one does not ask.
+    expect(Date.now() - at).toBeLessThan(10_000)
     await standby.evaluate((database) => lab.go(database), database)
     expect(await standby.evaluate((id) => lab.queue.getResult(id), id)).toMatchObject({
       value: { tab: 'standby' },
@@ -87,7 +96,7 @@ describe('a hidden page', { timeout: 60_000 }, () => {
 
   test('looks again the moment it is shown', async () => {
     const { seen, open } = await scene()
-    await seen.addInitScript(hide)
+    await seen.addInitScript(hide, TIMERS)
     const host = await open(seen, 'host', {})
     // Stored without a word, by a page that says nothing to others.
     await seen.addInitScript(() => {

@@ -1,5 +1,8 @@
 import type { Locks } from '../backend.js'
 
+/** Nobody steals from a page that was heard within this time, in ms: what was asked for later than that is not stolen yet. */
+const LONG = 5_000
+
 /**
  * The lock of one database, over Web Locks. undefined where there are none: outside of browsers, and in pages that are
  * not secure (plain http); then leases alone say who holds what.
@@ -14,19 +17,25 @@ export function webLocks(name: string): Locks | undefined {
       if (signal?.aborted) return false
       const lost = new AbortController()
       const work: { done?: Promise<void>; ended?: boolean } = {}
+      let [granted, stolen] = [false, false]
+      const asked = performance.now()
       // A signal cannot be combined with the others (NotSupportedError), nor is it needed: they do not wait.
       const options: LockOptions = steal ? { steal } : ifAvailable ? { ifAvailable } : signal ? { signal } : {}
       try {
-        await manager.request(`sitq:${name}`, options, (lock) => {
+        await manager.request(`sitq:${name}`, options, async (lock) => {
           if (!lock) return
+          granted = true
+          if (performance.now() - asked > LONG) await heard(manager)
+          if (stolen) return
           work.done = held(lost.signal).finally(() => {
             work.ended = true
           })
-          return work.done
+          await work.done
         })
       } catch (error) {
+        stolen = granted
         if (!work.done) {
-          if (signal?.aborted) return false
+          if (granted || signal?.aborted) return false
           throw error
         }
         // Stolen: the request is rejected at once (AbortError) while the holder's code goes on.
@@ -36,6 +45,15 @@ export function webLocks(name: string): Locks | undefined {
       return work.done !== undefined
     },
   }
+}
+
+/**
+ * A page that stands still may be granted the lock in its sleep, and robbed of it: when it wakes it is told of both, one after
+ * the other, and must not take the new holder for dead in between. What the browser knew is heard before its answer.
+ * An answer that comes after the page was left would drop it from the back/forward cache: only who waited for long asks.
+ */
+async function heard(manager: LockManager): Promise<void> {
+  await manager.query().catch(() => {})
 }
 
 function managerHere(): LockManager | undefined {

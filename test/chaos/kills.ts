@@ -72,16 +72,40 @@ function killOf(kind: Kind, i: number, random: Seeded): Kill {
   if (kind === 'web worker') return { ...at, kind, how: random.pick(['terminate', 'close', 'break']) }
   if (kind === 'spin') return { ...at, kind, key: `spin-${i}`, bad: random.whole(1, 2) }
   if (kind === 'freeze') return { ...at, kind, ms: random.whole(50, 2_000) }
-  // A frozen page's open transaction keeps everyone waiting until Chromium aborts it after 60 s: seldom is enough.
+  // A frozen page's open transactions keep everyone waiting until Chromium aborts them, after 60 s each: seldom is enough.
   if (kind === 'freeze till stolen') return { ...at, kind, midway: random.chance(0.2) }
   return { ...at, kind }
 }
 
-/** How long a frozen host may keep its role: the longer of a lease and 10 s, and the 60 s of an open transaction. */
-const STOLEN_WITHIN = 110_000
+/**
+ * How long a frozen host may keep its role, in ms: a lease, and 60 s for each transaction that it had open. An exchange, an
+ * import, a pipeline's input and a single task may be under way at once.
+ */
+const STOLEN_WITHIN = 30_000 + 4 * 60_000 + 20_000
 
-/** Does it. undefined if there was nothing to kill. */
-export async function perform(kill: Kill, scene: Scene): Promise<Death | undefined> {
+/** A host may be between two tenures, or its Web Workers between two lives: so long, in ms, that passes … */
+const NOTHING_YET = 5_000
+/** … and this often it is looked at again. */
+const LOOK_AGAIN = 50
+
+/**
+ * Does it as soon as there is something to kill. If there is nothing for long, a tab is closed instead: of those there is
+ * always one, and as many kills are made as were asked for.
+ */
+export async function perform(kill: Kill, scene: Scene): Promise<Death> {
+  for (const end = Date.now() + NOTHING_YET; Date.now() < end; ) {
+    const death = await tryTo(kill, scene)
+    if (death) return death
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN))
+  }
+  const { target, which } = kill
+  const death = await tryTo({ kind: 'close', target, which }, scene)
+  if (!death) throw new Error(`There is nothing to kill: no ${kill.kind}, and no tab.`)
+  return death
+}
+
+/** undefined if there was nothing to kill: then nothing was done. */
+async function tryTo(kill: Kill, scene: Scene): Promise<Death | undefined> {
   const victim = victimOf(kill, scene)
   const from = Date.now()
   if (kill.kind === 'browser') {
@@ -100,10 +124,10 @@ export async function perform(kill: Kill, scene: Scene): Promise<Death | undefin
 }
 
 function victimOf({ kind, target, which }: Kill, { awake, host }: Scene): Living | undefined {
+  // Others have no Web Workers, and no lock that could be stolen.
+  if (kind === 'web worker' || kind === 'spin' || kind === 'freeze till stolen') return host
   const others = awake.filter((one) => one !== host)
-  const needsHost = kind === 'web worker' || kind === 'spin' || kind === 'freeze till stolen'
-  if ((target === 'host' || needsHost) && host) return host
-  return others[which % others.length]
+  return (target === 'host' && host) || others[which % others.length] || host
 }
 
 /** undefined: there was nothing to strike. */

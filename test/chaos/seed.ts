@@ -34,7 +34,7 @@ export interface Played extends Verdict {
 
 /** A kill is not waited for longer than this, in ms, if fewer tasks run than were hoped for. */
 const LONGEST_PAUSE = 4_000
-/** After the last kill everything ends within this, in ms; an open transaction of a frozen page alone may take 60 s. */
+/** After the last kill everything ends within this, in ms; an open transaction of a frozen page alone takes 60 s. */
 const QUIET_WITHIN = 180_000
 /** Tabs beside the host. */
 const STANDBYS = 1
@@ -100,7 +100,6 @@ class Play {
       // What goes wrong here is told with everything that led to it.
       const death = await perform(kill, this.#scene).catch((error) => void this.#faults.push(String(error)))
       if (death) this.#died(death)
-      else this.#faults.push(`${kill.kind}: nothing to kill`)
       if (kill.kind === 'spin') this.#singles.push({ name: 'spin', item: kill, options: { retry: { attempts: 3 } } })
       await this.#man()
       if (look) await this.#look()

@@ -10,7 +10,18 @@ import { Witness } from './pages/witness.js'
 /** For waits that end with a signal: a busy machine takes its time. */
 export const patience = { timeout: 15_000 }
 
+/** A standby that does not hear that the host is gone, and takes it for frozen, needs longer than this, in ms. */
+const SILENT = 10_000
+
 type Page = typeof page
+
+/** A way for the host to go, and what that charges to the tasks it held. */
+interface Leaving<Opened> {
+  leave(host: Opened): void | Promise<void>
+  crashes: 0 | 1
+  /** Of the host's page. */
+  host?: Partial<TabOptions>
+}
 
 /** Where the pages are that tests open. */
 export const addressOf = (options: TabOptions): string =>
@@ -116,6 +127,31 @@ export class Scene<Opened extends OpenPage> {
     const runs = ({ running }: WorkerView) => running.some((run) => run.id === id && run.startedAt !== undefined)
     const found = await vi.waitUntil(async () => (await tab.state()).workers.find(runs), patience)
     return found.worker
+  }
+
+  /**
+   * A host leaves in the middle of its work, and the standby ends all of it: that is checked here, however it left. Resolves
+   * with the time until the standby's handlers began, in ms.
+   */
+  async takeOver({ leave, crashes, host: options }: Leaving<Opened>): Promise<number> {
+    const host = await this.tab('host', options)
+    const standby = await this.tab('standby')
+    const hold = await this.hold(0)
+    const batch = await this.work(700, 2)
+    await this.ran('hold', 1)
+    await this.ran('work', 200)
+    const at = performance.now()
+    await leave(host)
+    const ms = await this.firstRunIn(standby, at)
+    expect(ms, 'it was told, and did not wait until the host had been silent for long').toBeLessThan(SILENT)
+    await this.ran('hold', 2)
+    expect(await hold.get()).toMatchObject({ state: 'running', attempt: 1, crashes })
+    this.witness.go()
+    expect(await hold.result()).toMatchObject({ tab: 'standby' })
+    await this.expectAll(batch, 700)
+    expect(await standby.role()).toBe('host')
+    expect(this.claimedWith(crashes + 1).size).toBe(0)
+    return ms
   }
 
   /** Resolves when a host or standby says something like this. */

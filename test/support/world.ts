@@ -151,11 +151,11 @@ export class World {
   /** A tab with a worker. A tab with a clock of its own can be left behind in time: it is frozen. */
   tab(
     options: Partial<TaskWorkerOptions> & Omit<ScriptedOptions, 'clock'> = {},
-    { clock = this.clock }: { clock?: ManualClock } = {},
+    { clock = this.clock, locks = this.locks }: { clock?: ManualClock; locks?: Locks | undefined } = {},
   ): Tab {
     const { table, slots, ...rest } = options
     const executor = new ScriptedExecutor({ clock, ...(table && { table }), ...(slots && { slots }) })
-    const backend = new TestBackend(this.backend, this.locks)
+    const backend = new TestBackend(this.backend, locks)
     const page = { online: true, visible: true }
     const errors: unknown[] = []
     const warnings: string[] = []
