@@ -1,6 +1,5 @@
 import type { Channel, StorageNotice } from './channel.js'
-import type { PartMark, Stage } from './plan/records.js'
-import type { Repaired } from './plan/repair/index.js'
+import type { PartMark, Stage, Table } from './plan/records.js'
 import type {
   Counts,
   ErrorRecord,
@@ -219,6 +218,16 @@ export interface Departures {
   /** Those that have left and were not forgotten yet. */
   left(): HostId[]
   forget(hosts: readonly HostId[]): void
+}
+
+/** What a repair found and what came of it. All zero: nothing was wrong. */
+export interface Repaired {
+  /** Records that were missing, unreadable or contradicted others, by kind. */
+  damaged: Partial<Record<Table, number>>
+  /** Tasks whose input or result is lost: they have failed, with the code `'damaged'`. */
+  failed: number
+  /** Tasks that were nowhere: they are available again. */
+  returned: number
 }
 
 /**

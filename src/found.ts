@@ -1,7 +1,9 @@
+import { compareKeys, type Key } from './keys.js'
 import { DamagedError } from './plan/damage.js'
-import { keyOf, type Table, type TableRecord } from './plan/records.js'
+import type { Table, TableRecord } from './plan/records.js'
 import { fits } from './plan/shapes.js'
-import { compareKeys, type Key, type Read, type ReadOf } from './storage.js'
+import { keyOf } from './plan/tables.js'
+import type { Read, ReadOf } from './storage.js'
 
 /**
  * Hands a read its records. The one place where stored data gets its type, and where it is looked at: a record that does

@@ -14,6 +14,7 @@ export type {
   NewTask,
   Page,
   Reads,
+  Repaired,
   Retention,
   Settlement,
 } from './backend.js'
@@ -66,7 +67,6 @@ export {
 } from './monitor.js'
 export { Pipeline, PipelineRun, type PipelineStart, pipeline, type RunProgress } from './pipeline.js'
 export type { PartMark, Stage } from './plan/records.js'
-export type { Repaired } from './plan/repair/index.js'
 export { TaskQueue, type TaskQueueOptions } from './queue.js'
 export {
   type CancelledResult,

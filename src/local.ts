@@ -12,6 +12,7 @@ import type {
   NewTask,
   Page,
   Reads,
+  Repaired,
   Retention,
 } from './backend.js'
 import type { Channel, StorageNotice } from './channel.js'
@@ -27,7 +28,7 @@ import { prune } from './plan/prune.js'
 import * as reading from './plan/read.js'
 import { LAYOUT, stores } from './plan/records.js'
 import { type RecoverOptions, recover, renew } from './plan/recover.js'
-import { describe, foundAny, type Repaired } from './plan/repair/index.js'
+import { describe, foundAny } from './plan/repair/index.js'
 import type { Plan, Storage } from './storage.js'
 import { type Counts, formatId, type HostId, parseId, type Result, type TaskId, type TaskView } from './task.js'
 

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Backend, Cursor, Page } from './backend.js'
+import type { Backend, Cursor, Page, Repaired } from './backend.js'
 import { Batch } from './batch.js'
 import type { Hint } from './channel.js'
 import { checkAtLeast0, checkKnown, checkLimit, checkState, checkText, checkTime } from './checks.js'
@@ -26,7 +26,6 @@ import { cloneOf } from './cloneable.js'
 import { InvalidOptionError } from './errors.js'
 import { Task } from './handle.js'
 import type { HandlerMap, NameOf, OutputOf } from './handlers.js'
-import type { Repaired } from './plan/repair/index.js'
 import type { Counts, Result, TaskId, TaskView } from './task.js'
 
 export interface TaskQueueOptions {

@@ -12,9 +12,10 @@ import { webLocks } from '../src/indexeddb/locks.js'
 import { estimate, persist } from '../src/indexeddb/persistence.js'
 import { IndexedDBStorage } from '../src/indexeddb/storage.js'
 import { inline } from '../src/inline.js'
+import type { Key } from '../src/keys.js'
 import { stores } from '../src/plan/records.js'
 import { TaskQueue } from '../src/queue.js'
-import { type Key, KeyTakenError, type Plan, type Read, type Write } from '../src/storage.js'
+import { KeyTakenError, type Plan, type Read, type Write } from '../src/storage.js'
 import { TaskWorker } from '../src/worker.js'
 
 // What only a real browser shows. The rest of IndexedDB's tests run in Node too: indexeddb.test.ts, storage.test.ts.

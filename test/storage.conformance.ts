@@ -1,27 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  type Block,
-  blockAt,
-  ceiling,
-  LAST,
-  lastBlock,
-  add as newRecord,
-  type Outcome,
-  one,
-  put,
-  range,
-  remove,
-  stores,
-} from '../src/plan/records.js'
-import {
-  type Key,
-  KeyTakenError,
-  type Plan,
-  type RawRead,
-  type Read,
-  type Storage,
-  type Write,
-} from '../src/storage.js'
+import type { Key } from '../src/keys.js'
+import { type Block, type Outcome, stores } from '../src/plan/records.js'
+import { blockAt, ceiling, LAST, lastBlock, add as newRecord, one, put, range, remove } from '../src/plan/tables.js'
+import { KeyTakenError, type Plan, type RawRead, type Read, type Storage, type Write } from '../src/storage.js'
 
 /** What a storage offers beside the contract. */
 export type TestedStorage = Storage & { readonly generation: number }

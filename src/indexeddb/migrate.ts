@@ -1,5 +1,5 @@
+import type { Key } from '../keys.js'
 import { type Layout, migrationSteps } from '../plan/migrations.js'
-import type { Key } from '../storage.js'
 import type { Upgrade } from './schema.js'
 import { runIn } from './transaction.js'
 

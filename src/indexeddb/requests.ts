@@ -1,7 +1,8 @@
 /** A plan's reads and writes as requests to IndexedDB. */
 import { unwrap } from 'idb'
+import { compareKeys, isList, type Key } from '../keys.js'
 import { DamagedError } from '../plan/damage.js'
-import { compareKeys, isList, type Key, type RawRead, type Read, type Write } from '../storage.js'
+import type { RawRead, Read, Write } from '../storage.js'
 import type { Mode, Transaction, Writing } from './schema.js'
 
 /** A record holds something that cannot be stored. The transaction was aborted. */

@@ -1,10 +1,11 @@
 /** Opens the storage and runs plans in it: again where it was reopened, after a repair where records are damaged. */
+import type { Repaired } from '../backend.js'
 import { StorageError } from '../errors.js'
 import { BlockCache } from '../plan/cache.js'
 import { DamagedError } from '../plan/damage.js'
 import { rootPlan } from '../plan/ledger.js'
 import { type Root, stores } from '../plan/records.js'
-import { type Repaired, repair } from '../plan/repair/index.js'
+import { repair } from '../plan/repair/index.js'
 import { randomText } from '../random.js'
 import { inDoubt, KeyTakenError, metBy, type Plan, type RunOptions, type Storage } from '../storage.js'
 

@@ -1,17 +1,8 @@
 import { StorageError } from '../errors.js'
 import { fill } from '../found.js'
+import { compareKeys, isList, type Key } from '../keys.js'
 import type { Store } from '../plan/records.js'
-import {
-  compareKeys,
-  isList,
-  type Key,
-  KeyTakenError,
-  type Plan,
-  type Read,
-  type RunOptions,
-  type Storage,
-  type Write,
-} from '../storage.js'
+import { KeyTakenError, type Plan, type Read, type RunOptions, type Storage, type Write } from '../storage.js'
 
 /** Each array is sorted by key. */
 type Entry = { key: Key; record: unknown }

@@ -7,7 +7,8 @@ import { setAside } from './aside.js'
 import { checkGone, closeBatch, joinBatch, newBatch } from './batch.js'
 import { type Appended, addPart, block, group } from './layout.js'
 import { Draft, type Step } from './ledger.js'
-import { add, type Block, type LaneState, one, type PartMark, put, store } from './records.js'
+import type { Block, LaneState, PartMark } from './records.js'
+import { add, one, put, store } from './tables.js'
 
 const isHeld = (task: { runAt?: number }, now: number) => (task.runAt ?? 0) > now
 

@@ -1,7 +1,8 @@
 /** Positions that are not in line: set aside behind a gate, and taken from there again. */
 import type { ErrorRecord, Interval, Lane } from '../task.js'
 import { countAside, type Draft, type Part, type Place } from './ledger.js'
-import { type AsideMark, put, remove } from './records.js'
+import type { AsideMark } from './records.js'
+import { put, remove } from './tables.js'
 
 const asideKey = (mark: Interval) => [mark.lane, mark.to - 1]
 export const gateKey = (mark: AsideMark) => [mark.queue, mark.gate ?? '', mark.order, mark.lane, mark.to - 1]

@@ -3,7 +3,8 @@ import { DamagedError } from './damage.js'
 import type { Appended } from './layout.js'
 import type { Draft, Step } from './ledger.js'
 import { paceAdd } from './pace.js'
-import { type BatchMark, LAST, range, type Stage } from './records.js'
+import type { BatchMark, Stage } from './records.js'
+import { LAST, range } from './tables.js'
 
 export function newBatch(id: string, queue: string, now: number, stages?: Stage[]): BatchMark {
   const counts = { total: 0, completed: 0, failed: 0, cancelled: 0, dropped: 0 }

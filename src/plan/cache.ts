@@ -2,7 +2,8 @@
 import type { Interval, Lane, Position } from '../task.js'
 import { DamagedError } from './damage.js'
 import type { Step } from './ledger.js'
-import { BLOCK_TASKS, type Block, blockAt, range } from './records.js'
+import { BLOCK_TASKS, type Block } from './records.js'
+import { blockAt, range } from './tables.js'
 
 /** How many blocks are kept; a block holds at most 256 tasks and about 128 kB. */
 const KEPT = 64

@@ -13,7 +13,8 @@ import {
   without,
 } from './ledger.js'
 import { writeCancelled } from './outcome.js'
-import { type AsideMark, LAST, range } from './records.js'
+import type { AsideMark } from './records.js'
+import { LAST, range } from './tables.js'
 
 /** Ends as cancelled what of a stretch has not ended yet. Returns how many positions that were. */
 export type Canceller = (stretch: Interval) => number

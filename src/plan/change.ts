@@ -10,17 +10,8 @@ import { type Canceller, canceller } from './cancel.js'
 import { Draft, type Step } from './ledger.js'
 import { openGates } from './opening.js'
 import { kindAt, splitOutcome } from './outcome.js'
-import {
-  type AsideMark,
-  blockAt,
-  COMPLETED,
-  ceiling,
-  FAILED,
-  LAST,
-  type Outcome,
-  type PartMark,
-  range,
-} from './records.js'
+import { type AsideMark, COMPLETED, FAILED, type Outcome, type PartMark } from './records.js'
+import { blockAt, ceiling, LAST, range } from './tables.js'
 
 /** A position given by an id of this database. */
 export type Ref = { lane: number; position: number }

@@ -1,11 +1,14 @@
 /** What is aside and due, claimed before the line of its priority. */
-import type { Key, ReadOf } from '../storage.js'
+
+import type { Key } from '../keys.js'
+import type { ReadOf } from '../storage.js'
 import type { Position } from '../task.js'
 import { takeAside } from './aside.js'
 import type { Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
 import type { Draft, Step } from './ledger.js'
-import { type AsideMark, type Block, LAST, type Ledger, range } from './records.js'
+import type { AsideMark, Block, Ledger } from './records.js'
+import { LAST, range } from './tables.js'
 import { ALONE, type Taking } from './taking.js'
 
 /** Marks of what is due, read at a time, at most. */

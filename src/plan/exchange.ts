@@ -9,8 +9,8 @@ import { type BlockCache, Blocks } from './cache.js'
 import { claim, inOrder } from './claim.js'
 import { describe } from './claimed.js'
 import { Draft, hostEntry, partsOf, type Step, setHost } from './ledger.js'
-import { LAST, range } from './records.js'
 import { applySettlements, batchesOf } from './settle.js'
+import { LAST, range } from './tables.js'
 
 export interface ExchangeContext {
   cache: BlockCache

@@ -2,7 +2,7 @@
 import type { Cursor, GateView, Page, Reads } from '../backend.js'
 import type { Plan } from '../storage.js'
 import { Draft } from './ledger.js'
-import { LAST, range } from './records.js'
+import { LAST, range } from './tables.js'
 
 /** Marks read at a time: of many gates each has few, and of a gate with many the rest is passed over. */
 const MARKS = 64

@@ -6,20 +6,14 @@ import { DamagedError } from './damage.js'
 import {
   type AsideCount,
   type AsideMark,
-  allLedgers,
   type BatchMark,
   type HostEntry,
-  LAST,
   type LaneState,
   type Ledger,
-  lastBlock,
-  one,
   PART_SIZE,
-  put,
-  ROOT,
   type Root,
-  range,
 } from './records.js'
+import { allLedgers, LAST, lastBlock, one, put, ROOT, range } from './tables.js'
 
 /** Part of a plan: reads in waves and returns a value. */
 export type Step<T> = Generator<readonly Read[], T, void>

@@ -4,7 +4,8 @@ import { dropSkips } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
 import { type Draft, overlap, type Step } from './ledger.js'
-import { type AsideMark, type Block, blockAt, LAST, type LaneState, type Ledger, range, remove } from './records.js'
+import type { AsideMark, Block, LaneState, Ledger } from './records.js'
+import { blockAt, LAST, range, remove } from './tables.js'
 import type { Taking } from './taking.js'
 
 /** Skips read at a time. */

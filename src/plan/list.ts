@@ -7,16 +7,8 @@ import { DamagedError } from './damage.js'
 import { Draft, type Part, type Place, partsOf, type Step, without } from './ledger.js'
 import { kindAt } from './outcome.js'
 import { type ReadContext, view } from './read.js'
-import {
-  type AsideMark,
-  CANCELLED,
-  COMPLETED,
-  type DeadMark,
-  LAST,
-  type Ledger,
-  type Outcome,
-  range,
-} from './records.js'
+import { type AsideMark, CANCELLED, COMPLETED, type DeadMark, type Ledger, type Outcome } from './records.js'
+import { LAST, range } from './tables.js'
 
 type Query = Reads['tasks']['query']
 

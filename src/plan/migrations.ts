@@ -1,6 +1,9 @@
 /** How a stored database of an older layout becomes one of this: pure plans, run in the transaction that raises its version. */
-import type { Key, Plan } from '../storage.js'
-import { LAYOUT, one, put, ROOT } from './records.js'
+
+import type { Key } from '../keys.js'
+import type { Plan } from '../storage.js'
+import { LAYOUT } from './records.js'
+import { one, put, ROOT } from './tables.js'
 
 /**
  * A part of a migration. It begins with `undefined`, and goes on from the key it ends with until it ends with `undefined`,

@@ -1,9 +1,10 @@
 /** Opening gates: what waits behind them goes back to its priority, in its old order. */
 import type { Change } from '../backend.js'
-import type { Key } from '../storage.js'
+import type { Key } from '../keys.js'
 import { gateKey, joined, setAside, takeAside } from './aside.js'
 import { countAside, type Draft, type Place, type Step } from './ledger.js'
-import { type AsideMark, LAST, range, remove } from './records.js'
+import type { AsideMark } from './records.js'
+import { LAST, range, remove } from './tables.js'
 
 /** Marks moved in one transaction that has a limit, at most: they are what it costs, however many tasks they stand for. */
 export const STRETCHES = 512

@@ -11,9 +11,8 @@ import {
   FAILED,
   nameAt,
   type Outcome,
-  put,
-  remove,
 } from './records.js'
+import { put, remove } from './tables.js'
 
 /** A value larger than this gets a record of its own, so that its neighbours stay cheap to read. */
 const OWN_RECORD_BYTES = 64 * 1024

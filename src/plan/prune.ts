@@ -6,7 +6,8 @@ import { batchOf } from './batch.js'
 import { DamagedError } from './damage.js'
 import { Draft, overlap, type Place, partsOf, type Step, without } from './ledger.js'
 import { kindAt, putOutcome, removeOutcome, sliceOutcome } from './outcome.js'
-import { type BatchMark, type Block, CANCELLED, COMPLETED, LAST, type Outcome, range, remove } from './records.js'
+import { type BatchMark, type Block, CANCELLED, COMPLETED, type Outcome } from './records.js'
+import { LAST, range, remove } from './tables.js'
 
 const DAY = 86_400_000
 /** How long ended tasks are kept where nothing else is said. */

@@ -12,15 +12,12 @@ import {
   type AsideMark,
   type BatchMark,
   type Block,
-  ceiling,
-  LAST,
   nameAt,
   type Outcome,
-  one,
   type PartMark,
-  range,
   settingsAt,
 } from './records.js'
+import { ceiling, LAST, one, range } from './tables.js'
 
 /** Ids this near to each other are read together: an outcome holds up to 256. */
 const NEAR = 256

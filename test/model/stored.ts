@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { allLedgers, one, ROOT } from '../../src/plan/records.js'
+import { allLedgers, one, ROOT } from '../../src/plan/tables.js'
 import type { Storage } from '../../src/storage.js'
 
 /** What only a look at the storage tells. */

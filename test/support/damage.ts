@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import { rawRange, type Store, stores } from '../../src/plan/records.js'
-import type { Key, Plan, Storage, Write } from '../../src/storage.js'
+import type { Key } from '../../src/keys.js'
+import { type Store, stores } from '../../src/plan/records.js'
+import { rawRange } from '../../src/plan/tables.js'
+import type { Plan, Storage, Write } from '../../src/storage.js'
 
 /** Damages records directly in a storage, as a broken disk or somebody with developer tools would. */
 

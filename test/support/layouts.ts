@@ -1,6 +1,7 @@
+import { isList, type Key } from '../../src/keys.js'
 import { currentLayout, type Layout, type Migration, type MigrationStep } from '../../src/plan/migrations.js'
-import { allLedgers, LAST, put, range } from '../../src/plan/records.js'
-import { isList, type Key, type Write } from '../../src/storage.js'
+import { allLedgers, LAST, put, range } from '../../src/plan/tables.js'
+import type { Write } from '../../src/storage.js'
 
 // What newer versions of the app may look like. Today's code works on what they leave behind, so that tests can go on there.
 

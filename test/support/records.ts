@@ -2,6 +2,7 @@ import { kindAt } from '../../src/plan/outcome.js'
 import { CANCELLED, COMPLETED, type Outcome } from '../../src/plan/records.js'
 
 export * from '../../src/plan/records.js'
+export * from '../../src/plan/tables.js'
 
 export function kindsOf(outcome: Outcome, p: number): 'completed' | 'failed' | 'cancelled' {
   const kind = kindAt(outcome, p)

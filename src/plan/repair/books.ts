@@ -5,15 +5,14 @@ import { failedRuns } from '../outcome.js'
 import {
   type AsideCount,
   type AsideMark,
-  keyOf,
   LAYOUT,
   type LaneMark,
   type Ledger,
   type Outcome,
   type Root,
-  store,
   type TableRecord,
 } from '../records.js'
+import { keyOf, store } from '../tables.js'
 import type { Context, Mended } from './lane.js'
 import { countIn, type Endings, mendBatches, type SortedParts } from './parts.js'
 import { both, size, union } from './stretches.js'

@@ -5,22 +5,14 @@
  * One transaction that reads everything, so that it can't be out of step with tabs at work; it holds pages, positions and
  * counts, never all inputs or values. On a database where nothing is wrong it writes nothing.
  */
+import type { Repaired } from '../../backend.js'
 import { StorageError } from '../../errors.js'
 import type { Plan } from '../../storage.js'
 import type { Lane } from '../../task.js'
 import { overlap } from '../ledger.js'
 import { sliceOutcome } from '../outcome.js'
-import {
-  CANCELLED,
-  COMPLETED,
-  FAILED,
-  LAYOUT,
-  type Outcome,
-  type PartMark,
-  type Root,
-  remove,
-  store,
-} from '../records.js'
+import { CANCELLED, COMPLETED, FAILED, LAYOUT, type Outcome, type PartMark, type Root } from '../records.js'
+import { remove, store } from '../tables.js'
 import { mendLedgers, mendMarks, mendParts, mendRoot } from './books.js'
 import { type Context, clearLane, decide, mendLane } from './lane.js'
 import { type Ends, sortLanes } from './lanes.js'
@@ -28,9 +20,9 @@ import { countKinds, surveyOutcomes } from './outcomes.js'
 import { countIn, type Endings, sortParts } from './parts.js'
 import { firstAfter, minus, union } from './stretches.js'
 import { emptySurvey, surveyBlocks, surveyLedgers, surveyMarks } from './survey.js'
-import { type Repaired, Tally } from './tally.js'
+import { Tally } from './tally.js'
 
-export { describe, foundAny, type Repaired } from './tally.js'
+export { describe, foundAny } from './tally.js'
 
 /** `fresh`: the root, should there be nothing left of it. */
 export function* repair({ now, fresh }: { now: number; fresh: Root }): Plan<Repaired> {

@@ -2,16 +2,8 @@
 import type { Write } from '../../storage.js'
 import type { Lane, Position } from '../../task.js'
 import { overlap } from '../ledger.js'
-import {
-  type AsideMark,
-  type Block,
-  FAILED,
-  type LaneState,
-  type Outcome,
-  type PartMark,
-  remove,
-  store,
-} from '../records.js'
+import { type AsideMark, type Block, FAILED, type LaneState, type Outcome, type PartMark } from '../records.js'
+import { remove, store } from '../tables.js'
 import type { Births } from './births.js'
 import type { Sorted } from './lanes.js'
 import { aheadOf, skipsFor } from './places.js'

@@ -1,5 +1,5 @@
 /** Reads the outcomes of a whole database: those that can be read, those that can be read in part, and those that can't. */
-import type { Key } from '../../storage.js'
+import type { Key } from '../../keys.js'
 import type { Lane, Position } from '../../task.js'
 import type { Step } from '../ledger.js'
 import { kindAt } from '../outcome.js'

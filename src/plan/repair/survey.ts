@@ -1,5 +1,5 @@
 /** Reads a whole database, whatever is in it, a page at a time: what can be read, by kind, and what cannot. */
-import { compareKeys, isList, type Key } from '../../storage.js'
+import { compareKeys, isList, type Key } from '../../keys.js'
 import type { Lane, Position } from '../../task.js'
 import type { Step } from '../ledger.js'
 import {
@@ -8,18 +8,15 @@ import {
   BLOCK_TASKS,
   type Block,
   type DeadMark,
-  isMark,
-  keyOf,
   type LaneMark,
   type Ledger,
   type PartMark,
-  ROOT,
   type Root,
-  rawRange,
   type Store,
   type Table,
 } from '../records.js'
 import { fits, isCount, isOrigin } from '../shapes.js'
+import { isMark, keyOf, ROOT, rawRange } from '../tables.js'
 import type { Stretch } from './stretches.js'
 import type { Tally } from './tally.js'
 

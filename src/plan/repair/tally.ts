@@ -1,15 +1,7 @@
-import type { Key } from '../../storage.js'
-import { keyOf, type Table, type TableRecord } from '../records.js'
-
-/** What a repair found and what came of it. All zero: nothing was wrong. */
-export interface Repaired {
-  /** Records that were missing, unreadable or contradicted others, by kind. */
-  damaged: Partial<Record<Table, number>>
-  /** Tasks whose input or result is lost: they have failed, with the code `'damaged'`. */
-  failed: number
-  /** Tasks that were nowhere: they are available again. */
-  returned: number
-}
+import type { Repaired } from '../../backend.js'
+import type { Key } from '../../keys.js'
+import type { Table, TableRecord } from '../records.js'
+import { keyOf } from '../tables.js'
 
 export class Tally {
   readonly repaired: Repaired = { damaged: {}, failed: 0, returned: 0 }
