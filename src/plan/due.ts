@@ -1,5 +1,4 @@
 /** What is aside and due, claimed before the line of its priority. */
-
 import type { Key } from '../keys.js'
 import type { ReadOf } from '../storage.js'
 import type { Position } from '../task.js'

@@ -1,5 +1,4 @@
 /** How a stored database of an older layout becomes one of this: pure plans, run in the transaction that raises its version. */
-
 import type { Key } from '../keys.js'
 import type { Plan } from '../storage.js'
 import { LAYOUT } from './records.js'
