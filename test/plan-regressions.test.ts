@@ -278,19 +278,22 @@ it('settling, getting and listing read a block once, however many of its tasks',
 })
 
 it('a page of a huge cancellation is as cheap as any', async () => {
-  /** The fastest of several, in ms: other things that the machine does meanwhile only add to the time. */
+  /** The fastest ten of several, in ms: other things that the machine does meanwhile only add to the time. */
   const cancelled = async (tasks: number) => {
     const { b } = await start()
     for (let stored = 0; stored < tasks; stored += 10_000) await b.add(Math.min(tasks, 10_000))
     await b.change({ type: 'clear', now: b.now })
     const times: number[] = []
     let cursor: string | undefined
-    for (let i = 0; i < 50; i++) {
+    for (let i = 0; i < 8; i++) {
       const at = performance.now()
-      cursor = (await b.backend.read('tasks', { state: 'cancelled', limit: 10 }, cursor)).next
+      for (let page = 0; page < 10; page++) {
+        cursor = (await b.backend.read('tasks', { state: 'cancelled', limit: 10 }, cursor)).next
+      }
       times.push(performance.now() - at)
     }
-    return Math.min(...times)
+    // The clocks of browsers are coarse.
+    return Math.max(0.5, Math.min(...times))
   }
   const [few, many] = [await cancelled(1_000), await cancelled(100_000)]
   expect(many).toBeLessThan(10 * few)
