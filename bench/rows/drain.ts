@@ -3,7 +3,7 @@ import { checkRecords, drainRecords, freshRecords, putRecord, putRecords } from 
 import { type Load, type Row, type Sample, type Side, WrongOutcomeError } from '../contract.js'
 import { each, timed } from './clock.js'
 import { items } from './items.js'
-import { checkOutcomes, completed, ended, freshQueue, reopened, startWorker } from './sitq.js'
+import { checkCompleted, checkOutcomes, completed, ended, freshQueue, startWorker } from './sitq.js'
 
 /** Stored while the queue is paused; the clock starts where it is resumed. */
 export async function drainOurs({ tasks }: Load): Promise<Sample> {
@@ -68,15 +68,7 @@ const singly: Row = {
         await queue.resume()
         await completed(queue, before + tasks)
       })
-      const again = await reopened(queue, worker)
-      for (let i = 0; i < 100; i++) {
-        const index = Math.floor(Math.random() * tasks)
-        const result = await again.getResult<'noop'>(ids[index] ?? '', { timeout: 0 })
-        if (result?.status !== 'completed' || result.value !== index) {
-          throw new WrongOutcomeError(`Task ${index} came to ${JSON.stringify(result)}.`)
-        }
-      }
-      await again.close()
+      await checkCompleted(queue, worker, ids)
       return { 'enqueue µs/task': each(enqueue, tasks), 'drain µs/task': each(ms, tasks) }
     },
   },

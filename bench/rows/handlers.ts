@@ -1,8 +1,5 @@
 import { defineHandlers } from 'sitq'
-import type { Item } from './items.js'
-
-/** The present on a clock that all threads of a browser share, in ms with fractions. */
-export const present = () => performance.timeOrigin + performance.now()
+import { type Item, present } from './items.js'
 
 function spin(ms: number): void {
   const end = performance.now() + ms

@@ -11,3 +11,6 @@ export const items = (count: number): Item[] => Array.from({ length: count }, (_
 export function* generated(count: number): Generator<Item> {
   for (let id = 0; id < count; id++) yield item(id)
 }
+
+/** The present on a clock that the threads of a browser share, in ms with fractions. */
+export const present = () => performance.timeOrigin + performance.now()

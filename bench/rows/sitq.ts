@@ -60,14 +60,28 @@ export async function checkOutcomes(queue: Queue, worker: TaskWorker, id: string
   const again = await reopened(queue, worker)
   const results = (await (await again.batch<'noop'>(id))?.collect()) ?? []
   if (results.length !== tasks) throw new WrongOutcomeError(`${results.length} of ${tasks} tasks have ended.`)
+  await checkValues(
+    again,
+    results.map(({ id }) => id),
+  )
+  await again.close()
+}
+
+/** The same for tasks that were enqueued one by one, whose ids are in the order of their inputs. */
+export async function checkCompleted(queue: Queue, worker: TaskWorker, ids: readonly string[]): Promise<void> {
+  const again = await reopened(queue, worker)
+  await checkValues(again, ids)
+  await again.close()
+}
+
+async function checkValues(queue: Queue, ids: readonly string[]): Promise<void> {
   for (let i = 0; i < SAMPLES; i++) {
-    const index = Math.floor(Math.random() * tasks)
-    const found = await again.getResult<'noop'>(results[index]?.id ?? '', { timeout: 0 })
+    const index = Math.floor(Math.random() * ids.length)
+    const found = await queue.getResult<'noop'>(ids[index] ?? '', { timeout: 0 })
     if (found?.status !== 'completed' || found.value !== index) {
       throw new WrongOutcomeError(`Task ${index} came to ${JSON.stringify(found)}.`)
     }
   }
-  await again.close()
 }
 
 /** 100 random tasks are stored with the inputs they were given. Closes everything. */
