@@ -33,6 +33,8 @@ export async function freshRecords(): Promise<IDBDatabase> {
   return db
 }
 
+export const openRecords = () => openDatabase(NAME, upgrade)
+
 export async function putRecords(db: IDBDatabase, given: readonly Item[]): Promise<void> {
   const tx = writing(db, 'tasks')
   const store = tx.objectStore('tasks')

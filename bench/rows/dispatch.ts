@@ -1,7 +1,7 @@
 /** Pools without storage: 10,000 no-ops given at once. And what a second Web Worker is good for. */
 import type { Report, Run } from 'sitq'
 import { type Load, NotHereError, type Row, type Sample, type Side, WrongOutcomeError } from '../contract.js'
-import { each, timed } from './clock.js'
+import { each, pause, timed } from './clock.js'
 import { type Item, items } from './items.js'
 import { checkOutcomes, ended, freshQueue, pool, startWorker } from './sitq.js'
 
@@ -65,12 +65,24 @@ const peer = (name: string): Side => ({
     const made = pools[name]?.()
     if (!made) throw new NotHereError(`There is no pool ${name}.`)
     try {
+      await answering(made.run(items(2)), name)
       return await measureRuns((given) => made.run(given), tasks)
     } finally {
       made.end()
     }
   },
 })
+
+/** In ms: what a pool may need to start. */
+const START = 10_000
+
+/** Throws NotHereError for a pool whose Web Workers stay silent: a number is not worth waiting for for ever. */
+async function answering(first: Promise<unknown>, name: string): Promise<void> {
+  const late = pause(START).then(() => {
+    throw new NotHereError(`${name} does not start in this browser as it is bundled here`)
+  })
+  await Promise.race([first, late])
+}
 
 const PEERS = ['workerpool', '@fideus-labs/worker-pool', 'poolifier-web-worker', 'raw Comlink']
 

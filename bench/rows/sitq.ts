@@ -74,6 +74,14 @@ export async function checkCompleted(queue: Queue, worker: TaskWorker, ids: read
   await again.close()
 }
 
+/** So many have completed. Closes everything. */
+export async function checkCount(queue: Queue, worker: TaskWorker, count: number): Promise<void> {
+  const again = await reopened(queue, worker)
+  const found = (await again.counts()).completed
+  if (found !== count) throw new WrongOutcomeError(`${found} of ${count} tasks have completed.`)
+  await again.close()
+}
+
 async function checkValues(queue: Queue, ids: readonly string[]): Promise<void> {
   for (let i = 0; i < SAMPLES; i++) {
     const index = Math.floor(Math.random() * ids.length)

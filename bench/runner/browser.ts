@@ -36,6 +36,8 @@ export async function opener(browser: BrowserName, url: string): Promise<Open> {
   return async (profile) => {
     const context = await chromium.launchPersistentContext(profile, options)
     const page = context.pages()[0] ?? (await context.newPage())
+    page.on('pageerror', (error) => console.error(error))
+    page.on('console', (message) => message.type() === 'error' && console.error(message.text()))
     await page.goto(url)
     await page.waitForFunction('globalThis.sitqBench')
     return { evaluate: (expression) => page.evaluate(expression), close: () => context.close() }

@@ -66,9 +66,25 @@ async function inBrowser<T>(open: Open, profile: string, work: (page: OpenedBenc
 }
 
 async function sampleOf(page: OpenedBench, row: Row, side: Side, load: Load): Promise<Sample> {
-  const measured = await page.evaluate<Measured>(call('measure', row, side, load))
+  const measured = await within(page.evaluate<Measured>(call('measure', row, side, load)), `${row.name}, ${side.name}`)
   if ('notHere' in measured) throw new NotHereError(measured.notHere)
   return measured.sample
+}
+
+/** In ms; a round that takes longer never ends. */
+const LONGEST = 15 * 60_000
+
+async function within<T>(work: Promise<T>, what: string): Promise<T> {
+  const limit = Number(process.env.BENCH_LIMIT ?? LONGEST)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not end within ${limit / 1_000} s.`)), limit)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 const call = (name: 'prepare' | 'measure', row: Row, side: Side, { tasks }: Load) =>

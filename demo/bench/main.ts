@@ -2,13 +2,14 @@
 import { lines } from '../../bench/report.js'
 import { type RowResult, runRow } from '../../bench/rounds.js'
 import { rows } from '../../bench/rows/index.js'
+import { beOtherTab } from '../../bench/rows/other-tab.js'
 import { type BenchPage, benchPage } from '../../bench/rows/page.js'
 import { byId, el, setText, showProblem } from '../app/dom.js'
 
 declare global {
   var sitqBench: BenchPage
 }
-globalThis.sitqBench = benchPage
+if (!beOtherTab()) globalThis.sitqBench = benchPage
 
 /** Those that need no runner. */
 const offered = rows.filter(({ runner }) => runner === undefined)
