@@ -1,7 +1,6 @@
 /** The blocks that `enqueueMany` stores, put as they are: what is left to win by making the rest of it free. */
 import { WrongOutcomeError } from '../contract.js'
-import type { Item } from '../rows/items.js'
-import { isItem } from '../rows/sitq.js'
+import { type Item, isItem } from '../rows/items.js'
 import { answer, committed, freshDatabase, openDatabase, writing } from './idb.js'
 
 const NAME = 'bench-blocks'

@@ -1,7 +1,6 @@
 /** One record per task without an index: the least that storing tasks one by one can cost. */
 import { WrongOutcomeError } from '../contract.js'
-import { type Item, item } from '../rows/items.js'
-import { isItem } from '../rows/sitq.js'
+import { type Item, isItem, item } from '../rows/items.js'
 import { answer, committed, freshDatabase, openDatabase, writing } from './idb.js'
 
 const NAME = 'bench-rows'

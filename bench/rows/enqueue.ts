@@ -9,7 +9,7 @@ import { checkInputs, checkWaiting, freshQueue } from './sitq.js'
 const ROWS = 'one record each, one transaction'
 const BLOCKS = 'the same blocks, raw'
 
-const many: Row = {
+export const enqueueManyRow: Row = {
   name: 'enqueueMany',
   title: 'enqueueMany of an array',
   tasks: 100_000,
@@ -136,4 +136,4 @@ const one: Row = {
   ],
 }
 
-export const enqueueRows: readonly Row[] = [many, concurrent, one]
+export const enqueueRows: readonly Row[] = [enqueueManyRow, concurrent, one]

@@ -1,12 +1,13 @@
 /** Every row, the most telling first. */
 import type { Row } from '../contract.js'
 import { poolRows } from './dispatch.js'
-import { drainRows } from './drain.js'
-import { enqueueRows } from './enqueue.js'
+import { drainRow, drainRows } from './drain.js'
+import { enqueueManyRow, enqueueRows } from './enqueue.js'
 import { growthRows } from './growth.js'
 import { latencyRows } from './latency.js'
 import { mixedRows } from './mixed.js'
 import { pageRows } from './page-alive.js'
+import { peerRows } from './peers.js'
 
 export const rows: readonly Row[] = [
   ...enqueueRows,
@@ -16,4 +17,7 @@ export const rows: readonly Row[] = [
   ...growthRows,
   ...poolRows,
   ...pageRows,
+  ...peerRows,
 ]
+
+export { drainRow, enqueueManyRow }

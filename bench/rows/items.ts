@@ -14,3 +14,15 @@ export function* generated(count: number): Generator<Item> {
 
 /** The present on a clock that the threads of a browser share, in ms with fractions. */
 export const present = () => performance.timeOrigin + performance.now()
+
+export function isItem(value: unknown, id: number): boolean {
+  const { text } = item(id)
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'id' in value &&
+    value.id === id &&
+    'text' in value &&
+    value.text === text
+  )
+}

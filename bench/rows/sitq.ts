@@ -5,7 +5,7 @@ import { webWorkers } from 'sitq/web-worker'
 import { WrongOutcomeError } from '../contract.js'
 import { pause } from './clock.js'
 import type { Handlers } from './handlers.js'
-import { item } from './items.js'
+import { isItem, item } from './items.js'
 
 const NAME = 'bench-sitq'
 /** Looked at after each round. */
@@ -121,16 +121,4 @@ export async function checkWaiting(queue: Queue, tasks: number): Promise<void> {
   } while (cursor !== undefined)
   if (seen !== tasks) throw new WrongOutcomeError(`${seen} of ${tasks} tasks wait.`)
   await again.close()
-}
-
-export function isItem(value: unknown, id: number): boolean {
-  const { text } = item(id)
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'id' in value &&
-    value.id === id &&
-    'text' in value &&
-    value.text === text
-  )
 }

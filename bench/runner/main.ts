@@ -2,13 +2,14 @@
 import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { buildIfStale, serve } from '../../demo/cli/site.js'
+import type { Row } from '../contract.js'
 import { lines } from '../report.js'
 import { type RowResult, runRow } from '../rounds.js'
 import { rows } from '../rows/index.js'
 import { type Asked, askedFor } from './arguments.js'
 import { opener } from './browser.js'
 import { isolated, together } from './measuring.js'
-import { nodeRows } from './node-rows.js'
+import { type NodeRow, nodeRows } from './node-rows.js'
 
 /** Isolated from other origins, a page may read its clock to 5 µs; otherwise to 100. */
 const fineClock = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
@@ -20,7 +21,7 @@ const progress = (line: string) => {
 }
 
 export async function main(args: string[]): Promise<void> {
-  const all = [...rows, ...nodeRows]
+  const all: readonly (Row | NodeRow)[] = [...rows, ...nodeRows]
   const asked = askedFor(
     args,
     all.map(({ name }) => name),
@@ -40,7 +41,11 @@ export async function main(args: string[]): Promise<void> {
           tasks,
           say: progress,
           measure: (side, load) =>
-            nodeRows.includes(row) && side !== row.ours ? side.measure(load) : measuring.measure(row, side, load),
+            !('page' in row)
+              ? measuring.measure(row, side, load)
+              : side === row.ours
+                ? measuring.measure(row.page, side, load)
+                : side.measure(load),
         })
         progress('')
         results.push(result)
@@ -57,7 +62,7 @@ export async function main(args: string[]): Promise<void> {
   }
 }
 
-function sizeOf(row: (typeof rows)[number], { only, tasks, quick }: Asked): number | undefined {
+function sizeOf(row: Row, { only, tasks, quick }: Asked): number | undefined {
   if (only.length > 0 && !only.includes(row.name)) return undefined
   if (!quick) return tasks ?? row.tasks
   return row.quick && (tasks ?? row.quick)
