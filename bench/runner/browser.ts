@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright'
+import { launch } from 'puppeteer-core'
 import { prepareChromium } from '../../scripts/chromium.js'
 import { findFirefox, prepareEngine } from '../../scripts/engines.js'
 
@@ -47,7 +48,6 @@ export async function opener(browser: BrowserName, url: string): Promise<Open> {
 async function openFirefox(profile: string, url: string): Promise<OpenedBench> {
   const executablePath = findFirefox()
   if (!executablePath) throw new Error('Firefox is not installed.')
-  const { launch } = await import('puppeteer-core')
   const browser = await launch({
     browser: 'firefox',
     executablePath,
