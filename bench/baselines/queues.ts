@@ -12,15 +12,6 @@ export interface PeerQueue {
   drain(handle: (input: unknown) => void): Promise<void>
 }
 
-/** What an earlier round left in the same browser is gone. */
-const dropped = (name: string) =>
-  new Promise<void>((resolve, reject) => {
-    const request = indexedDB.deleteDatabase(name)
-    request.onsuccess = () => resolve()
-    request.onerror = () => reject(request.error)
-    request.onblocked = () => reject(new Error(`${name} is still open: reload the page to measure it again.`))
-  })
-
 /** What both have: the durable half of a background sync queue, without the requests it would send. */
 interface SyncStore {
   pushEntry(entry: {
@@ -69,31 +60,29 @@ class Switch implements OnlineDetector {
   }
 }
 
+/** Without what a round that broke off left there. */
+async function emptied(queue: PeerQueue): Promise<PeerQueue> {
+  await queue.drain(() => {})
+  return queue
+}
+
 export const peerQueues: Record<string, () => Promise<PeerQueue>> = {
-  'workbox-background-sync': async () => {
-    await dropped('workbox-background-sync')
-    return syncQueue(new QueueStore('bench'))
-  },
-  serwist: async () => {
-    await dropped('serwist-background-sync')
-    return syncQueue(new BackgroundSyncQueueStore('bench'))
-  },
+  'workbox-background-sync': () => emptied(syncQueue(new QueueStore('bench'))),
+  serwist: () => emptied(syncQueue(new BackgroundSyncQueueStore('bench'))),
   'idb-queue': async () => {
-    await dropped('bench-idb-queue')
     const store = createStore('bench-idb-queue', 'items', 'id')
     // Its default keeps 1,000 and drops what is older.
     const all = { maxNumber: Number.MAX_SAFE_INTEGER, batchEvictionNumber: 1 }
-    return {
+    return emptied({
       async store(items) {
         await Promise.all(items.map((item) => push(item, all, store)))
       },
       async drain(handle) {
         for (let some = await shift(128, store); some.length > 0; some = await shift(128, store)) some.forEach(handle)
       },
-    }
+    })
   },
   '@tanstack/offline-transactions': async () => {
-    await dropped('offline-transactions')
     const collection = createCollection(localOnlyCollectionOptions<Item, number>({ getKey: ({ id }) => id }))
     const network = new Switch()
     let handled = (_: unknown) => {}
@@ -108,6 +97,7 @@ export const peerQueues: Record<string, () => Promise<PeerQueue>> = {
       },
     })
     await executor.waitForInit()
+    await executor.clearOutbox()
     let all: Promise<unknown> = Promise.resolve()
     return {
       async store(items) {

@@ -4,6 +4,7 @@ import { type RowResult, runRow } from '../../bench/rounds.js'
 import { rows } from '../../bench/rows/index.js'
 import { beOtherTab } from '../../bench/rows/other-tab.js'
 import { type BenchPage, benchPage } from '../../bench/rows/page.js'
+import { removeDatabases } from '../../bench/rows/remove.js'
 import { byId, el, setText, showProblem } from '../app/dom.js'
 
 declare global {
@@ -73,6 +74,8 @@ async function run(): Promise<void> {
     setText(byId('progress', HTMLElement), error instanceof Stopped ? 'Stopped.' : '')
     if (!(error instanceof Stopped)) showProblem('problem', error)
   } finally {
+    prepared.clear()
+    removeDatabases()
     start.disabled = false
     stop.disabled = true
   }
