@@ -20,6 +20,7 @@ describe('what rounds came to', () => {
     expect(percentile(hundred, 99)).toBe(99)
     expect(percentile(hundred, 100)).toBe(100)
     expect(percentile([5, 1], 1)).toBe(1)
+    expect(percentile([3, 1, 2], 50)).toBe(2)
     expect(percentile([], 50)).toBeNaN()
   })
 

@@ -1,5 +1,6 @@
 /** Every row, the most telling first. */
 import type { Row } from '../contract.js'
+import { chunkRows } from './chunks.js'
 import { poolRows } from './dispatch.js'
 import { drainRow, drainRows } from './drain.js'
 import { enqueueManyRow, enqueueRows } from './enqueue.js'
@@ -18,6 +19,7 @@ export const rows: readonly Row[] = [
   ...poolRows,
   ...pageRows,
   ...peerRows,
+  ...chunkRows,
 ]
 
 export { drainRow, enqueueManyRow }
