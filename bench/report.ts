@@ -30,6 +30,28 @@ export function verdictText({ goal, value, met }: Verdict): string {
   return `${limits.length === 0 ? '—     ' : met ? 'met   ' : 'MISSED'} ${number(value.median)}${sign} (${number(value.min)}–${number(value.max)})  ${what}; ${aim}`
 }
 
+/** The table of docs/performance.md: a line for each goal, ours and theirs as medians with their spread. */
+export function markdown(results: readonly RowResult[]): string[] {
+  const head = ['| row | sitq | against | ratio | goal |', '|---|---|---|---|---|']
+  return [...head, ...results.flatMap((result) => result.verdicts.map((verdict) => cells(result, verdict)))]
+}
+
+function cells({ row, sides }: RowResult, { goal, value, met }: Verdict): string {
+  const { metric, as, against, atLeast, atMost } = goal
+  const [ours] = sides
+  const theirs = sides.find(({ side }) => side === against)
+  const textOf = (side: SideResult | undefined) => {
+    const found = side?.metrics[metric]
+    return found ? spreadText(found) : ''
+  }
+  const sign = as === 'value' ? '' : '×'
+  const ratio = as === 'value' ? '' : `${number(value.median)}× (${number(value.min)}–${number(value.max)})`
+  const aim = atLeast === undefined ? (atMost === undefined ? 'reported' : `≤ ${atMost}${sign}`) : `≥ ${atLeast}${sign}`
+  const verdict = aim === 'reported' ? aim : `${aim}, ${met ? 'met' : '**missed**'}`
+  const other = theirs ? `${against}: ${textOf(theirs)}` : ''
+  return `| \`${row}\`, ${metric} | ${textOf(ours)} | ${other} | ${ratio} | ${verdict} |`
+}
+
 export const spreadText = ({ median, min, max }: Spread): string => `${number(median)} (${number(min)}–${number(max)})`
 
 /** Three significant digits. */

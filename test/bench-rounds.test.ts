@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Goal, type Load, NotHereError, type Row, type Side, WrongOutcomeError } from '../bench/contract.js'
-import { lines } from '../bench/report.js'
+import { lines, markdown } from '../bench/report.js'
 import { judge, runRow, type SideResult } from '../bench/rounds.js'
 
 /** A side that takes these times, one in each round, and notes what it was asked. */
@@ -58,6 +58,16 @@ describe('rounds', () => {
     expect(verdicts.map(({ met, value }) => [met, value.median])).toEqual([
       [true, 20],
       [false, 20],
+    ])
+  })
+
+  test('the docs’ table has a line for each goal, and says which was missed', async () => {
+    const goals = [faster({ atLeast: 20 }), faster({ atLeast: 31 }), faster({})]
+    const result = await runRow(rowOf(side('ours', [1, 2]), [side('theirs', [20, 60])], goals), plan(2))
+    expect(markdown([result]).slice(2)).toEqual([
+      '| `row`, µs/task | 1.5 (1–2) | theirs: 40 (20–60) | 25× (20–30) | ≥ 20×, met |',
+      '| `row`, µs/task | 1.5 (1–2) | theirs: 40 (20–60) | 25× (20–30) | ≥ 31×, **missed** |',
+      '| `row`, µs/task | 1.5 (1–2) | theirs: 40 (20–60) | 25× (20–30) | reported |',
     ])
   })
 

@@ -12,6 +12,8 @@ export interface Asked {
   /** Where the results go, as JSON. */
   out: string
   quick: boolean
+  /** Instead of measuring: prints the results in these files as the table of docs/performance.md. */
+  table: readonly string[]
 }
 
 /** Throws an Error with words for people. */
@@ -19,7 +21,15 @@ export function askedFor(args: string[], known: readonly string[]): Asked {
   const text = { type: 'string' } as const
   const { values } = parseArgs({
     args,
-    options: { browser: text, only: text, rounds: text, tasks: text, out: text, quick: { type: 'boolean' } },
+    options: {
+      browser: text,
+      only: text,
+      rounds: text,
+      tasks: text,
+      out: text,
+      quick: { type: 'boolean' },
+      table: text,
+    },
   })
   const { browser = 'chromium', quick = false } = values
   if (browser !== 'chromium' && browser !== 'firefox') throw new Error('--browser is chromium or firefox.')
@@ -30,6 +40,7 @@ export function askedFor(args: string[], known: readonly string[]): Asked {
     browser,
     only,
     quick,
+    table: values.table?.split(',') ?? [],
     rounds: count('rounds', values.rounds) ?? (quick ? 3 : 5),
     tasks: count('tasks', values.tasks),
     out: values.out ?? `bench-${browser}.json`,

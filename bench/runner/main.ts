@@ -1,9 +1,9 @@
 /** `npm run bench`, `npm run bench:quick`. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { buildIfStale, serve } from '../../demo/cli/site.js'
 import type { Row } from '../contract.js'
-import { lines } from '../report.js'
+import { lines, markdown } from '../report.js'
 import { type RowResult, runRow } from '../rounds.js'
 import { rows } from '../rows/index.js'
 import { type Asked, askedFor } from './arguments.js'
@@ -26,6 +26,7 @@ export async function main(args: string[]): Promise<void> {
     args,
     all.map(({ name }) => name),
   )
+  if (asked.table.length > 0) return printTable(asked.table)
   await buildIfStale(say)
   const site = await serve(fineClock)
   try {
@@ -60,6 +61,12 @@ export async function main(args: string[]): Promise<void> {
   } finally {
     site.close()
   }
+}
+
+function printTable(files: readonly string[]): void {
+  // Written by `write` below.
+  const results: RowResult[] = files.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')).results)
+  for (const line of markdown(results)) say(line)
 }
 
 function sizeOf(row: Row, { only, tasks, quick }: Asked): number | undefined {
