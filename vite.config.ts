@@ -14,6 +14,7 @@ export default defineConfig({
     port: 5173, // or the next free one
     fs: { allow: [here] }, // the library lies beside demo/
   },
-  worker: { format: 'es' },
+  // One file each: what Web Workers would share with the page is not worth another request, and Vite mixes up such files.
+  worker: { format: 'es', rolldownOptions: { output: { codeSplitting: false } } },
   build: { target: 'es2022', rolldownOptions: { input: pages.map((page) => `${here}demo/${page}`) } },
 })

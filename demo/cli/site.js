@@ -13,7 +13,7 @@ const dist = join(root, 'demo', 'dist')
 const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
 
 /** What the build is made of. */
-const sources = ['demo', 'src', 'vite.config.ts', 'package-lock.json']
+const sources = ['demo', 'bench', 'src', 'vite.config.ts', 'package-lock.json']
 
 /** @type {Record<string, string>} */
 const types = {
@@ -85,9 +85,10 @@ function newest(path) {
 
 /**
  * Serves the built demo on a free port of this machine. The files are read now: a later build changes nothing.
+ * @param {Record<string, string>} [headers] of every file
  * @returns {Promise<{ origin: string, close: () => void }>}
  */
-export async function serve() {
+export async function serve(headers = {}) {
   const files = new Map(filesIn(dist).map((file) => [file.slice(dist.length).split(sep).join('/'), readFileSync(file)]))
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
@@ -95,7 +96,7 @@ export async function serve() {
     const body = files.get(path)
     const type = types[extname(path)] ?? 'application/octet-stream'
     const policy = extname(path) === '.js' ? { 'content-security-policy': POLICY } : {}
-    response.writeHead(body ? 200 : 404, { 'content-type': type, 'cache-control': 'no-store', ...policy })
+    response.writeHead(body ? 200 : 404, { 'content-type': type, 'cache-control': 'no-store', ...policy, ...headers })
     response.end(body)
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
