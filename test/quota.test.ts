@@ -189,3 +189,23 @@ describe('a drain where nothing can be stored', () => {
     }
   })
 })
+
+test('an exchange that may be stored is asked for again until it is answered, though there is no room by then', async () => {
+  const w = new World()
+  onTestFinished(() => w.end())
+  const { worker, backend, clock, executor, errors } = w.tab({ slots: 4 })
+  await worker.start()
+  const [long = ''] = await w.add([{ do: 'ok', ms: 5_000 }])
+  await clock.advance(1_000)
+  // It claims, records nothing, and is stored. Then the database can't be opened again: the disk is full.
+  backend.faults.exchange = [
+    { error: new StorageError('lost', 'stored or not'), committed: true },
+    { error: new StorageError('quota', 'full') },
+  ]
+  const others = await w.add([{ do: 'ok' }, { do: 'ok' }])
+  await clock.until(() => errors.length === 2)
+  await clock.advance(MINUTE)
+  // Were its number given to the next one, what that says would be taken for said already.
+  expect(await w.states([long, ...others])).toEqual(Array(3).fill('completed'))
+  expect(executor.began).toHaveLength(3)
+})

@@ -11,6 +11,8 @@ import { Bench, inputs, upTo } from './backend/bench.js'
 class CountingStorage implements Storage {
   readonly #inner = new MemoryStorage()
   waves = 0
+  /** Blocks that were read. */
+  blocks = 0
   requests: string[] = []
 
   get generation(): number {
@@ -25,6 +27,7 @@ class CountingStorage implements Storage {
       if (step.value.length > 0) this.waves++
       this.requests.push(...step.value.map(({ table }) => `get ${table}`))
       yield step.value
+      for (const read of step.value) if (read.table === 'block') this.blocks += read.found.length
     }
   }
   open = () => this.#inner.open()
@@ -39,11 +42,11 @@ async function make() {
   /** What an operation asks for, sorted, and in how many waves it reads. */
   const cost = async (work: () => Promise<unknown>) => {
     storage.requests = []
-    storage.waves = 0
+    storage.waves = storage.blocks = 0
     await work()
     return { requests: storage.requests.sort(), waves: storage.waves }
   }
-  return { b, backend, cost }
+  return { b, backend, storage, cost }
 }
 
 it('enqueues with one request', async () => {
@@ -165,4 +168,26 @@ it('passes over hundreds that must wait in a few waves, and claims no more than 
   expect(claimed).toEqual([0])
   expect(waves).toBeLessThanOrEqual(8)
   expect(await b.counts()).toEqual({ available: 400, running: 17 })
+})
+
+it('reads no more than it claims of what goes on together, however many those are, each in a block of its own', async () => {
+  const { b, storage, cost } = await make()
+  for (let i = 0; i < 600; i++) await b.add([{ name: i < 300 ? 'later' : 'never' }])
+  const early = b.host()
+  const settle = (await early.claim(600)).map((task) => early.aside(task, { gate: 'online' }))
+  await early.exchange({ settle })
+  await b.change({ type: 'open-gate', gate: 'online', limit: 1_000, now: b.now }, 600)
+  const host = b.host()
+  const names = ['later']
+  for (let from = 0; from < 300; from += 4) {
+    const { waves } = await cost(async () => {
+      expect(await host.claim(4, { names })).toHaveLength(4)
+    })
+    expect(storage.blocks).toBeLessThanOrEqual(8)
+    expect(waves).toBeLessThanOrEqual(4)
+  }
+  // What is parked on the way is looked at as a whole.
+  const { waves } = await cost(() => host.claim(4, { names }))
+  expect(waves).toBeLessThanOrEqual(8)
+  expect(await b.counts()).toEqual({ running: 300, blocked: 300 })
 })

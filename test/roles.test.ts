@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { Locks } from '../src/backend.js'
 import { ClosedError, StorageError } from '../src/errors.js'
 import { ManualClock } from './support/clock.js'
 import { type Tab, World, type WorldOptions } from './support/world.js'
@@ -229,6 +230,40 @@ describe('a frozen host', () => {
     expect(roles(standby, other).sort()).toEqual(['host', 'standby'])
     const begins = w.hints.filter((hint) => hint.type === 'role' && hint.role === 'host')
     expect(begins.length).toBeLessThanOrEqual(3)
+  })
+
+  test('is stolen from once: a thief that was robbed in its sleep looks anew', async () => {
+    const w = world()
+    const { standby: awake, freeze } = await frozen(w, { visible: false })
+    const { locks } = w
+    if (!locks) throw new Error('There are locks here.')
+    let [thefts, thaw] = [0, () => {}]
+    // The browser grants it the lock while it stands still, and then gives it to the other: it is never told.
+    const robbed: Locks = {
+      async hold(options, held) {
+        if (!options.steal || thefts++ > 0) return await locks.hold(options, held)
+        await new Promise<void>((resolve) => {
+          thaw = resolve
+        })
+        return false
+      },
+    }
+    const thief = w.tab({}, { locks: robbed })
+    await thief.worker.start()
+    await w.clock.advance(10_000)
+    freeze()
+    await w.clock.advance(15_000)
+    expect(thefts).toBe(1)
+    awake.page.visible = true
+    await w.clock.advance(60_000)
+    expect(roles(awake)).toEqual(['host'])
+    thaw()
+    await w.clock.advance(60_000)
+    expect([thefts, ...roles(awake, thief)]).toEqual([1, 'host', 'standby'])
+    // It watches the new host as it did the old one.
+    awake.backend.deaf = true
+    await w.clock.advance(15_000)
+    expect([thefts, ...roles(thief)]).toEqual([2, 'host'])
   })
 })
 

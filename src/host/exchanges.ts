@@ -20,6 +20,8 @@ export class Exchanges {
   readonly #names: readonly string[]
   #seq = 0
   #open: Content | undefined
+  /** The open one may have been committed. */
+  #inDoubt = false
   /** Parts of one that was refused which have yet to be sent, the next one last. */
   readonly #parted: Settlement[][] = []
   /** The culprit, while the open exchange says in its stead that the task has failed. */
@@ -54,11 +56,12 @@ export class Exchanges {
   }
 
   /**
-   * The open one was refused for want of space, so that nothing of it is stored. One that records nothing need not be sent
-   * again: there is no room for what it would claim.
+   * The open one was refused for want of space. One that records nothing need not be sent again: there is no room for what it
+   * would claim. But its number goes to the next one: if an earlier try of it may be stored, it stays what it is until it is
+   * answered. (A disk that is full can break the connection first, and refuse to open the database after that.)
    */
   withdraw(): void {
-    if (!this.#open || this.#open.settle.length > 0) return
+    if (!this.#open || this.#inDoubt || this.#open.settle.length > 0) return
     this.#open = undefined
     this.#seq--
   }
@@ -76,13 +79,16 @@ export class Exchanges {
         if (!answer.fenced) this.#tell(sent, answer)
         return { sent, answer }
       } catch (error) {
-        if (!(error instanceof StorageError && error.code === 'uncloneable' && this.#part(sent, error))) throw error
+        if (error instanceof StorageError && error.code === 'uncloneable' && this.#part(sent, error)) continue
+        this.#inDoubt ||= !(error instanceof StorageError) || error.code === 'lost'
+        throw error
       }
     }
   }
 
   #answered(): void {
     this.#open = this.#culprit = undefined
+    this.#inDoubt = false
     const next = this.#parted.pop()
     if (next) this.#open = { seq: ++this.#seq, settle: next }
   }

@@ -177,11 +177,13 @@ export class Life {
     try {
       while (!this.#stopped && !this.#outcome && !this.#away) {
         request = new AbortController()
-        const how = steal ? { steal } : { signal: request.signal }
+        const how: Parameters<Locks['hold']>[0] = steal ? { steal } : { signal: request.signal }
         await locks.hold(how, (lost) => {
           watch.end()
           return this.#hold(lost)
         })
+        // Only from the one that did not answer. If it was robbed itself before it was told, the lock is a living one's.
+        if (how.steal) return
       }
     } finally {
       watch.end()

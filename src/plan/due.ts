@@ -1,7 +1,7 @@
 /** What is aside and due, claimed before the line of its priority. */
 import type { Key } from '../keys.js'
 import type { ReadOf } from '../storage.js'
-import type { Position } from '../task.js'
+import type { Interval, Lane, Position } from '../task.js'
 import { takeAside } from './aside.js'
 import type { Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
@@ -50,10 +50,10 @@ export class Due {
     for (let limit = Math.min(this.#taking.remaining + 1, MARKS); ; limit = Math.min(limit * GROWTH, MARKS)) {
       const marks: ReadOf<'gate'> = range('gate', from, [ledger.queue, priority, LAST], { limit })
       yield [marks]
-      yield* this.#blocks.need(marks.found.filter((mark) => mark.order <= this.#taking.now))
+      yield* this.#blocks.need(this.#likely(marks.found))
       for (const mark of marks.found) {
         read += mark.to - mark.from
-        if (mark.order <= this.#taking.now && this.#takeDue(ledger, mark)) continue
+        if (mark.order <= this.#taking.now && (yield* this.#takeDue(ledger, mark))) continue
         next = Math.min(next, mark.order)
         left ||= mark.order <= this.#taking.now && !this.#taking.waits(mark)
       }
@@ -87,13 +87,38 @@ export class Due {
     return own.reduce((sum, { from, to }) => sum - (to - from), ready + waiting)
   }
 
+  /** What will be looked at, mostly: one mark may stand for thousands, each in a block of its own. */
+  *#likely(marks: readonly AsideMark[]): Generator<Interval> {
+    let { remaining } = this.#taking
+    for (const { lane, from, to, order } of marks) {
+      if (order > this.#taking.now) return
+      const end = Math.min(to, from + Math.max(1, remaining))
+      remaining -= end - from
+      yield { lane, from, to: end }
+    }
+  }
+
+  /** The block of a position, read with those of some that follow if it is not here. */
+  *#block(lane: Lane, p: Position, to: Position): Step<Block> {
+    if (!this.#blocks.at(lane, p)) yield* this.#blocks.need([{ lane, from: p, to }])
+    const block = this.#blocks.at(lane, p)
+    if (!block) throw new DamagedError('block', `that of task ${lane}/${p} is gone`)
+    return block
+  }
+
   /** Claims what it may of a due mark, and parks what is not served here. False: some of it stays. */
-  #takeDue(ledger: Ledger, mark: AsideMark): boolean {
+  *#takeDue(ledger: Ledger, mark: AsideMark): Step<boolean> {
     const taken: { block: Block; from: Position; to: Position }[] = []
     let [room, remaining, parkable] = [this.#taking.room(mark), this.#taking.remaining, this.#taking.parkable]
     let whole = true
-    for (const { block, from, to } of this.#blocks.split(mark)) {
-      for (let p = from; p < to; ) {
+    for (let p = mark.from, ahead = Math.max(1, remaining); p < mark.to; ahead *= GROWTH) {
+      if (this.#taking.alone || remaining <= 0 || parkable <= 0) {
+        whole = false
+        break
+      }
+      const block = yield* this.#block(mark.lane, p, Math.min(mark.to, p + ahead))
+      const to = Math.min(block.to, mark.to)
+      while (p < to) {
         const { served, end } = this.#taking.alike(block, p, to)
         const full = this.#taking.alone || remaining <= 0 || parkable <= 0
         const most = full ? 0 : served ? Math.min(room, remaining) : parkable
