@@ -59,10 +59,13 @@ async function readAndWrite<T>(
   { stores, durability, unfinished }: DriveOptions,
 ): Promise<T> {
   const tx = db.transaction([...stores], 'readwrite', durability ? { durability } : {})
-  const leave = () => abort(tx)
-  unfinished.add(leave)
   tx.done.catch(() => {})
-  const ended = endOf(tx)
+  const { ended, aborted } = endOf(tx)
+  // The connection is closed right after it.
+  const leave = () => {
+    if (abort(tx)) aborted()
+  }
+  unfinished.add(leave)
   void ended.then(() => unfinished.delete(leave))
   const refused: unknown[] = []
   let end: { writes: readonly Write[]; value: T }
@@ -83,13 +86,17 @@ async function readAndWrite<T>(
 
 /**
  * How a transaction ended. Its requests are not waited for: when no space is left, Chromium (147) never answers the put of a
- * value over 64 kB, which it would store as a file of its own.
+ * value over 64 kB, which it would store as a file of its own. Nor may the event come: WebKitGTK (2.50) tells nothing of a
+ * transaction that was aborted and whose connection was closed at once. `aborted` is for who did that.
  */
-function endOf<M extends Mode>(tx: Transaction<M>): Promise<'complete' | 'abort'> {
-  return new Promise((resolve) => {
+function endOf<M extends Mode>(tx: Transaction<M>) {
+  let aborted = () => {}
+  const ended = new Promise<'complete' | 'abort'>((resolve) => {
+    aborted = () => resolve('abort')
     tx.addEventListener('complete', () => resolve('complete'))
-    tx.addEventListener('abort', () => resolve('abort'))
+    tx.addEventListener('abort', aborted)
   })
+  return { ended, aborted }
 }
 
 /** Drives a plan in a transaction that goes on afterwards. Rejects with the platform's error or the plan's own. */
@@ -147,10 +154,12 @@ function unlessAborted<T, M extends Mode>(tx: Transaction<M>, requests: Promise<
   })
 }
 
-export function abort<M extends Writing>(tx: Transaction<M>): void {
+/** False: it is over already, or handed over. */
+export function abort<M extends Writing>(tx: Transaction<M>): boolean {
   try {
     tx.abort()
+    return true
   } catch {
-    // It is over already: what made the plan fail has aborted it.
+    return false
   }
 }
