@@ -4,7 +4,7 @@ import { webWorkers } from '../../src/web-worker/index.js'
 import { vandalisms } from '../support/workers/hostile.js'
 import { app, backends, leavesPrototypesAlone } from './app.js'
 import { thrown } from './thrown.js'
-import { kept, long, refused } from './values.js'
+import { kept, long, longClones, refused } from './values.js'
 
 leavesPrototypesAlone()
 
@@ -58,7 +58,8 @@ describe('through real Web Workers and IndexedDB', () => {
     await expect.poll(async () => (await unknown.get())?.state).toBe('blocked')
   })
 
-  test('many arrays of 4,000,000,000 in one batch keep nobody busy', async () => {
+  test('many arrays of 4,000,000,000 in one batch keep nobody busy', async ({ skip }) => {
+    skip(...longClones)
     const { queue } = await inWorkers()
     await (
       await queue.enqueueMany(
