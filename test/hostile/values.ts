@@ -80,7 +80,7 @@ export const kept: [what: string, make: () => unknown, arrives?: unknown][] = [
 export const long = () => Object.assign([], { length: 4_000_000_000, 7: 'x', 3999999999: { y: 1 } })
 
 /** Chromium says that it is one too. These files run in Node and in Web Workers, where nobody else tells which engine it is. */
-const isWebKit = /AppleWebKit(?!.*Chrome)/.test(globalThis.navigator?.userAgent ?? '')
+export const isWebKit = /AppleWebKit(?!.*Chrome)/.test(globalThis.navigator?.userAgent ?? '')
 /** The engine alone takes two minutes for one of them, at each clone: 30 ns an index. */
 export const longClones = [isWebKit, 'structured clone looks at each index of an array, items or not'] as const
 
