@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { localChannel } from '../src/channel.js'
 import { StorageError } from '../src/errors.js'
 import { IndexedDBStorage } from '../src/indexeddb/storage.js'
@@ -650,7 +650,9 @@ it('a worker goes on: damage in the middle of its work costs what was damaged, a
 })
 
 // Made with fake-indexeddb; unreadable.node.test.ts loses such a record in a real Chromium.
-describe.runIf(typeof document === 'undefined')('records that the browser itself cannot read', () => {
+describe('records that the browser itself cannot read', () => {
+  beforeEach(({ skip }) => skip(typeof document !== 'undefined', 'it takes fake-indexeddb'))
+
   /** Requests for such a record fail, and with them their transaction, until something else is stored there. */
   function unreadable(test: (record: object) => boolean): void {
     const clone = globalThis.structuredClone

@@ -186,7 +186,8 @@ describe.each(places)('departures: $name', ({ name: kind, make }) => {
     if (kind === 'page') expect(Object.keys(localStorage).filter((key) => key.includes(name))).toEqual([])
   })
 
-  it.skipIf(kind === 'memory')('are not mistaken for the marks of a database whose name begins like them', () => {
+  it('are not mistaken for the marks of a database whose name begins like them', ({ skip }) => {
+    skip(kind === 'memory', 'nothing is noted where others could read it')
     const name = crypto.randomUUID()
     const others = [`${name}:left`, `left:${name}`, `left:"${name}"`, `${name}":`].map((other) => new OriginMark(other))
     for (const mark of others) mark.set('origin')
@@ -196,7 +197,8 @@ describe.each(places)('departures: $name', ({ name: kind, make }) => {
     for (const mark of others) mark.forget()
   })
 
-  it.skipIf(kind === 'memory')('cost a crash, no more, where nothing can be noted', () => {
+  it('cost a crash, no more, where nothing can be noted', ({ skip }) => {
+    skip(kind === 'memory', 'nothing is noted that could be refused')
     const refuse = vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
       throw new DOMException('full', 'QuotaExceededError')
     })

@@ -296,7 +296,8 @@ it('a page of a huge cancellation is as cheap as any', async () => {
     return Math.max(0.5, Math.min(...times))
   }
   const [few, many] = [await cancelled(1_000), await cancelled(100_000)]
-  expect(many).toBeLessThan(10 * few)
+  // A browser's clock may tick no more than once a ms.
+  expect(many).toBeLessThan(10 * Math.max(few, 1))
 }, 60_000)
 
 it('the line behind a long skip is found at once', async () => {

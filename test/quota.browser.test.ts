@@ -1,13 +1,14 @@
 import { inline, type QueueEvent, StorageError, TaskNotFoundError, TaskQueue, TaskWorker } from 'sitq'
 import { estimate, IndexedDBBackend, persist, persisted } from 'sitq/indexeddb'
 import { expect, onTestFinished, test } from 'vitest'
-import { cdp } from 'vitest/browser'
+import { cdp, server } from 'vitest/browser'
 import { ManualClock } from './support/clock.js'
 
 // A quota that is used up for real. Chromium counts what was deleted until it compacts its files: room is made by granting more.
 
 const { origin } = location
 const MINUTE = 60_000
+const noProtocol = [server.browser !== 'chromium', 'it takes the DevTools protocol'] as const
 const random = (bytes: number) =>
   Array.from({ length: bytes / 50_000 }, () => crypto.getRandomValues(new Uint8Array(50_000)))
 
@@ -51,7 +52,10 @@ async function small(quotaSize: number) {
   return { clock, queue, worker, events, errors, began, until, more }
 }
 
-test('a host that is out of space stops claiming, forgets what it may, keeps the rest, and ends everything later', async () => {
+test('a host that is out of space stops claiming, forgets what it may, keeps the rest, and ends everything later', async ({
+  skip,
+}) => {
+  skip(...noProtocol)
   const { clock, queue, worker, events, errors, began, until, more } = await small(1_500_000)
   await worker.start()
   const old = await queue.enqueueMany('small', Array(600).keys())
@@ -78,7 +82,10 @@ test('a host that is out of space stops claiming, forgets what it may, keeps the
   expect(began.sort((a, b) => a - b)).toEqual([...Array(60).keys()])
 }, 40_000)
 
-test('enqueue stores nothing of what does not fit; an import stops after a whole chunk, and goes on by its id', async () => {
+test('enqueue stores nothing of what does not fit; an import stops after a whole chunk, and goes on by its id', async ({
+  skip,
+}) => {
+  skip(...noProtocol)
   const { queue, worker, events, until, more } = await small(1_500_000)
   const fits = await queue.enqueue('small', 1)
   const full = { name: 'StorageError', code: 'quota' }
@@ -108,7 +115,8 @@ test('enqueue stores nothing of what does not fit; an import stops after a whole
   expect((await fits.result()).valueOf()).toBe(1)
 }, 40_000)
 
-test('the page can ask how much space there is, and for its data to be kept', async () => {
+test('the page can ask how much space there is, and for its data to be kept', async ({ skip }) => {
+  skip(...noProtocol)
   await small(7_000_000)
   expect(await estimate()).toMatchObject({ quota: 7_000_000, usage: expect.any(Number) })
   expect(await persisted()).toBe(false)

@@ -1,9 +1,9 @@
 import { inline, type QueueEvent, TaskQueue, TaskWorker } from 'sitq'
 import { IndexedDBBackend } from 'sitq/indexeddb'
 import { expect, onTestFinished, test } from 'vitest'
-import { cdp, commands } from 'vitest/browser'
+import { cdp, commands, server } from 'vitest/browser'
 
-// What Chromium itself does to a database while pages have it open.
+// What happens to a database while pages have it open.
 
 const handlers = { double: (n: number) => n * 2 }
 
@@ -25,7 +25,8 @@ function setup() {
 const other = (database: string) => commands.openTab(`/test/support/pages/storage.html#${hash({ database })}`)
 const hash = (options: object) => encodeURIComponent(JSON.stringify(options))
 
-test('site data that is cleared under two pages: both hear of it, and go on with a new database', async () => {
+test('site data that is cleared under two pages: both hear of it, and go on with a new database', async ({ skip }) => {
+  skip(server.browser !== 'chromium', 'it takes the DevTools protocol')
   const { name, queue, worker, events } = setup()
   expect(await worker.start()).toBe('host')
   const tab = await other(name)

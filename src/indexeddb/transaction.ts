@@ -1,6 +1,6 @@
 import { fill } from '../found.js'
 import { KeyTakenError, type Plan, type RawRead, type RunOptions, type Write } from '../storage.js'
-import { issue, request, UnreadableError, valid, withKeys } from './requests.js'
+import { issue, RefusedError, request, UnreadableError, valid, withKeys } from './requests.js'
 import type { Database, Mode, Transaction, Upgrade, Writing } from './schema.js'
 
 /** All writes were handed over, then the connection broke: they are stored or not, and nobody is left to tell. */
@@ -59,10 +59,13 @@ async function readAndWrite<T>(
   { stores, durability, unfinished }: DriveOptions,
 ): Promise<T> {
   const tx = db.transaction([...stores], 'readwrite', durability ? { durability } : {})
-  const leave = () => abort(tx)
-  unfinished.add(leave)
   tx.done.catch(() => {})
-  const ended = endOf(tx)
+  const { ended, aborted } = endOf(tx)
+  // The connection is closed right after it.
+  const leave = () => {
+    if (abort(tx)) aborted()
+  }
+  unfinished.add(leave)
   void ended.then(() => unfinished.delete(leave))
   const refused: unknown[] = []
   let end: { writes: readonly Write[]; value: T }
@@ -70,7 +73,7 @@ async function readAndWrite<T>(
     end = await waves(tx, plan())
     for (const write of end.writes) issue(tx, write).catch((reason: unknown) => refused.push(reason))
     // Saves the round trip in which the browser would find out that no more requests come: 0.88 ms instead of 1.26.
-    if (end.writes.length === 1 || !storesTheRest()) tx.commit()
+    if (maySayCommit(end.writes.length)) tx.commit()
   } catch (error) {
     // A plan that threw, or a value that can't be cloned: without this, the writes issued before it would be committed.
     abort(tx)
@@ -83,13 +86,17 @@ async function readAndWrite<T>(
 
 /**
  * How a transaction ended. Its requests are not waited for: when no space is left, Chromium (147) never answers the put of a
- * value over 64 kB, which it would store as a file of its own.
+ * value over 64 kB, which it would store as a file of its own. Nor may the event come: WebKitGTK (2.50) tells nothing of a
+ * transaction that was aborted and whose connection was closed at once. `aborted` is for who did that.
  */
-function endOf<M extends Mode>(tx: Transaction<M>): Promise<'complete' | 'abort'> {
-  return new Promise((resolve) => {
+function endOf<M extends Mode>(tx: Transaction<M>) {
+  let aborted = () => {}
+  const ended = new Promise<'complete' | 'abort'>((resolve) => {
+    aborted = () => resolve('abort')
     tx.addEventListener('complete', () => resolve('complete'))
-    tx.addEventListener('abort', () => resolve('abort'))
+    tx.addEventListener('abort', aborted)
   })
+  return { ended, aborted }
 }
 
 /** Drives a plan in a transaction that goes on afterwards. Rejects with the platform's error or the plan's own. */
@@ -120,10 +127,16 @@ async function waves<T, M extends Mode>(
  * Firefox (tried: 153) breaks all or nothing: of a transaction that was committed explicitly, it stores everything else when a
  * request fails that is not the last one, and even says `complete`. (Its parent process leaves the abort to the page, whose
  * transaction no longer counts as active.) Without `commit()` it aborts as it should, and is hardly slower.
+ *
+ * WebKitGTK (tried: 2.50) can't store a Blob in a private window. It finds that out late: a transaction that was committed explicitly is told
+ * to be stored then, and is not.
  */
-function storesTheRest(): boolean {
+function maySayCommit(writes: number): boolean {
+  if (typeof navigator === 'undefined') return true
   // Everyone else's says "like Gecko".
-  return typeof navigator !== 'undefined' && /\bGecko\/\d/.test(navigator.userAgent)
+  const isGecko = /\bGecko\/\d/.test(navigator.userAgent)
+  const isWebKit = /AppleWebKit(?!.*Chrome)/.test(navigator.userAgent)
+  return !isWebKit && (!isGecko || writes === 1)
 }
 
 /** Why a transaction failed, told by its requests or, if it failed only when it was to be committed, by itself. */
@@ -133,6 +146,9 @@ function reasonOf(refused: unknown[], tx: Transaction<'readwrite'>): unknown {
   // The stores have no indexes, so only an add can be refused for what is there.
   const taken = named('ConstraintError')
   if (taken) return new KeyTakenError('There is a record under the key of an add.', { cause: taken })
+  const blob = reasons.find((reason) => reason instanceof Error && reason.message.includes('preparing Blob'))
+  if (blob)
+    return new RefusedError('A Blob cannot be stored here: WebKit takes none in private windows.', { cause: blob })
   const clear = named('QuotaExceededError', 'DataError')
   return clear ?? new NoAnswerError('The connection broke during a commit.', { cause: tx.error ?? refused[0] })
 }
@@ -147,10 +163,12 @@ function unlessAborted<T, M extends Mode>(tx: Transaction<M>, requests: Promise<
   })
 }
 
-export function abort<M extends Writing>(tx: Transaction<M>): void {
+/** False: it is over already, or handed over. */
+export function abort<M extends Writing>(tx: Transaction<M>): boolean {
   try {
     tx.abort()
+    return true
   } catch {
-    // It is over already: what made the plan fail has aborted it.
+    return false
   }
 }

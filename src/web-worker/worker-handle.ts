@@ -11,6 +11,12 @@ export interface Death {
   running?: number[]
 }
 
+/**
+ * A script that is not there may be one whose page is being left: Firefox (tried: 153) calls off what a page loads as soon as
+ * another is to take its place, and only then, after some ms, tells the page. It should not complain of that, in ms.
+ */
+const LEAVING = 500
+
 export interface HandleOptions {
   factory: () => Worker
   concurrency: number
@@ -30,6 +36,8 @@ export class WorkerHandle {
   #service: Remote<WorkerService> | undefined
   #port: MessagePort | undefined
   #fail: ((error: SitqError) => void) | undefined
+  /** Calls off the timer that the start would fail by. */
+  #callOff = () => {}
   /** Ends everything that listens to this Web Worker. */
   readonly #over = new AbortController()
 
@@ -39,12 +47,13 @@ export class WorkerHandle {
 
   /** Rejects with SitqError `'worker-start'`; the Web Worker is ended then. */
   async start(): Promise<HandlerTable> {
-    let callOff = () => {}
     try {
       // Every wait is raced against error, messageerror, time and terminate(): Comlink itself waits for ever.
       const failed = new Promise<never>((_, reject) => {
         this.#fail = reject
-        callOff = this.#options.timer(this.#options.startTimeout, () => reject(tooSlow(this.#options.startTimeout)))
+        this.#callOff = this.#options.timer(this.#options.startTimeout, () =>
+          reject(tooSlow(this.#options.startTimeout)),
+        )
       })
       failed.catch(() => {}) // it may fail while nothing waits for it yet, or any more
       const { worker, ready } = this.#spawn()
@@ -66,7 +75,7 @@ export class WorkerHandle {
       this.terminate()
       throw error instanceof SitqError ? error : startError('could not be started', error)
     } finally {
-      callOff()
+      this.#callOff()
       this.#fail = undefined
     }
   }
@@ -108,13 +117,19 @@ export class WorkerHandle {
       'error',
       (event) => {
         event.preventDefault() // it is reported; the page's own error handlers have nothing to do with it
-        if (this.#fail) this.#fail(scriptError(event))
+        if (this.#fail && !event.message) this.#failUnlessLeft(scriptError(event))
+        else if (this.#fail) this.#fail(scriptError(event))
         else this.#die({ error: { name: 'Error', message: event.message || 'unknown error', code: 'crashed' } })
       },
       { signal },
     )
     worker.addEventListener('messageerror', () => this.#unreadable(), { signal })
     return { worker, ready }
+  }
+
+  #failUnlessLeft(error: SitqError): void {
+    this.#callOff()
+    this.#callOff = this.#options.timer(LEAVING, () => this.#fail?.(error))
   }
 
   #listenTo(port: MessagePort): void {

@@ -4,7 +4,7 @@ import { webWorkers } from '../../src/web-worker/index.js'
 import { vandalisms } from '../support/workers/hostile.js'
 import { app, backends, leavesPrototypesAlone } from './app.js'
 import { thrown } from './thrown.js'
-import { kept, long, refused } from './values.js'
+import { isWebKit, kept, long, longClones, refused } from './values.js'
 
 leavesPrototypesAlone()
 
@@ -17,6 +17,8 @@ const indexedDBBackend = () => {
 const inWorkers = (size = 1) => app(indexedDBBackend(), webWorkers(spawn, { size }))
 
 const MB = 1_000_000
+/** WebKitGTK's (tried: 2.50) are driven in private windows, where it keeps none. */
+const storesBlobs = !isWebKit
 
 describe('through real Web Workers and IndexedDB', () => {
   test('values arrive in handlers and come back as they were stored', { timeout: 60_000 }, async () => {
@@ -58,7 +60,8 @@ describe('through real Web Workers and IndexedDB', () => {
     await expect.poll(async () => (await unknown.get())?.state).toBe('blocked')
   })
 
-  test('many arrays of 4,000,000,000 in one batch keep nobody busy', async () => {
+  test('many arrays of 4,000,000,000 in one batch keep nobody busy', async ({ skip }) => {
+    skip(...longClones)
     const { queue } = await inWorkers()
     await (
       await queue.enqueueMany(
@@ -77,16 +80,27 @@ describe('through real Web Workers and IndexedDB', () => {
   test('50 MB of text, bytes or Blob go in and come out', { timeout: 120_000 }, async () => {
     const { queue, complaints } = await inWorkers()
     const size = 50 * MB
-    const inputs = ['é'.repeat(size), new ArrayBuffer(size), new Blob([new Uint8Array(size)])]
+    const blobs = storesBlobs ? [new Blob([new Uint8Array(size)])] : []
+    const inputs = ['é'.repeat(size), new ArrayBuffer(size), ...blobs]
     for (const input of inputs)
       expect(await (await queue.enqueue('sizeOf', input)).result({ timeout: 30_000 })).toBe(size)
     const text = await (await queue.enqueue('text', size)).result({ timeout: 30_000 })
     expect(String(text).length).toBe(size)
     const bytes = await (await queue.enqueue('bytes', size)).result({ timeout: 30_000 })
     expect(bytes instanceof ArrayBuffer && bytes.byteLength).toBe(size)
-    const blob = await (await queue.enqueue('blob', size)).result({ timeout: 30_000 })
-    expect(blob instanceof Blob && blob.size).toBe(size)
+    const blob = storesBlobs && (await (await queue.enqueue('blob', size)).result({ timeout: 30_000 }))
+    if (storesBlobs) expect(blob instanceof Blob && blob.size).toBe(size)
     expect(complaints).toEqual([])
+  })
+
+  test('a Blob that the browser cannot store is refused, and nothing is written', async ({ skip }) => {
+    skip(storesBlobs, 'it stores Blobs')
+    const { queue } = await inWorkers()
+    await expect(queue.enqueue('sizeOf', new Blob(['x']))).rejects.toMatchObject({ code: 'uncloneable' })
+    await expect(queue.enqueueMany('sizeOf', [1, new Blob(['x'])])).rejects.toMatchObject({ code: 'uncloneable' })
+    expect(await queue.counts()).toMatchObject({ available: 0, completed: 0 })
+    expect(await queue.getResult((await queue.enqueue('blob', 1)).id)).toMatchObject({ status: 'failed' })
+    expect(await (await queue.enqueue('echo', 1)).result()).toBe(1)
   })
 
   test('an input with 1,000,000 keys arrives whole', { timeout: 60_000 }, async () => {
@@ -139,6 +153,9 @@ describe('through real Web Workers and IndexedDB', () => {
       [{ abort: new AbortController().signal }, 'input.abort'],
     ]
     for (const [input, path] of odd) await expect(queue.enqueue('echo', input)).rejects.toMatchObject({ path })
+    const image = new ImageData(new Uint8ClampedArray([1, 2, 3, 4]), 1, 1)
+    expect(await (await queue.enqueue('echo', image)).result()).toMatchObject({ width: 1, height: 1 })
+    if (!storesBlobs) return
     const file = new File(['hello'], '<b>.txt', { type: 'text/plain', lastModified: 5 })
     const back = await (await queue.enqueue('echo', { file })).result()
     const copy: unknown = Object(back).file
@@ -148,7 +165,5 @@ describe('through real Web Workers and IndexedDB', () => {
       5,
       'hello',
     ])
-    const image = new ImageData(new Uint8ClampedArray([1, 2, 3, 4]), 1, 1)
-    expect(await (await queue.enqueue('echo', image)).result()).toMatchObject({ width: 1, height: 1 })
   })
 })

@@ -133,6 +133,10 @@ export async function settle(turns = 12): Promise<void> {
   for (let i = 0; i < turns; i++) await turn()
 }
 
+/** One channel for all turns: in WebKitGTK each new one costs a round trip to another process. */
+let channel: MessageChannel | undefined
+const turns: (() => void)[] = []
+
 /** One turn of the event loop; unlike a timeout it is not slowed down to 4 ms. */
 function turn(): Promise<void> {
   return new Promise((resolve) => {
@@ -140,11 +144,11 @@ function turn(): Promise<void> {
       setImmediate(resolve)
       return
     }
-    const { port1, port2 } = new MessageChannel()
-    port1.onmessage = () => {
-      port1.close()
-      resolve()
+    if (!channel) {
+      channel = new MessageChannel()
+      channel.port1.onmessage = () => turns.shift()?.()
     }
-    port2.postMessage(null)
+    turns.push(resolve)
+    channel.port2.postMessage(null)
   })
 }
