@@ -176,6 +176,21 @@ describe('IndexedDB: a page that is left', () => {
     expect((await b.exchange(claiming('b'))).claimed).toHaveLength(0)
   })
 
+  it('hears no answer while it is away; what it wanted to read, it reads when it is back', async () => {
+    const { storage, a, b } = await pages()
+    await a.counts()
+    const left = leaveInTransaction(storage)
+    let answered = false
+    const counting = a.counts().finally(() => {
+      answered = true
+    })
+    await left
+    await b.add([task, task], { now })
+    expect(answered).toBe(false)
+    storage.back()
+    expect(await counting).toMatchObject({ available: 3 })
+  })
+
   it('does nothing more for its host, which is dropped', async () => {
     const { storage, a, b } = await pages()
     const asked = [

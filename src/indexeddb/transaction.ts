@@ -1,7 +1,7 @@
 import { fill } from '../found.js'
 import { KeyTakenError, type Plan, type RawRead, type RunOptions, type Write } from '../storage.js'
 import { issue, RefusedError, request, UnreadableError, valid, withKeys } from './requests.js'
-import type { Database, Mode, Transaction, Upgrade, Writing } from './schema.js'
+import type { Database, Mode, Transaction, Upgrade } from './schema.js'
 
 /** All writes were handed over, then the connection broke: they are stored or not, and nobody is left to tell. */
 export class NoAnswerError extends Error {
@@ -44,13 +44,25 @@ async function blank(db: Database, read: RawRead): Promise<boolean> {
   return lost.length > 0
 }
 
-async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores }: RunOptions): Promise<T> {
+async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores, unfinished }: DriveOptions): Promise<T> {
   const tx = db.transaction([...stores], 'readonly')
   // Its requests tell what happens to it; it ends by itself when no more come, and nobody needs to wait for that.
   tx.done.catch(() => {})
-  const { writes, value } = await waves(tx, plan())
-  if (writes.length > 0) throw new Error('A plan that writes must be run with write: true.')
-  return value
+  // An answer that comes after the page was left would drop it from the back/forward cache.
+  let leave = () => {}
+  const left = new Promise<never>((_, reject) => {
+    leave = () => {
+      if (abort(tx)) reject(new DOMException('The page was left.', 'AbortError'))
+    }
+  })
+  unfinished.add(leave)
+  try {
+    const { writes, value } = await Promise.race([waves(tx, plan()), left])
+    if (writes.length > 0) throw new Error('A plan that writes must be run with write: true.')
+    return value
+  } finally {
+    unfinished.delete(leave)
+  }
 }
 
 async function readAndWrite<T>(
@@ -164,7 +176,7 @@ function unlessAborted<T, M extends Mode>(tx: Transaction<M>, requests: Promise<
 }
 
 /** False: it is over already, or handed over. */
-export function abort<M extends Writing>(tx: Transaction<M>): boolean {
+export function abort<M extends Mode>(tx: Transaction<M>): boolean {
   try {
     tx.abort()
     return true
