@@ -16,8 +16,9 @@ async function small(quotaSize: number) {
   // Chromium asks for the space left only now and then; after this it has to.
   await cdp().send('Storage.clearDataForOrigin', { origin, storageTypes: 'indexeddb' })
   await cdp().send('Storage.overrideQuotaForOrigin', { origin, quotaSize })
-  const more = async () => {
-    await cdp().send('Storage.overrideQuotaForOrigin', { origin })
+  const more = async (bytes?: number) => {
+    const granted = bytes === undefined ? {} : { quotaSize: quotaSize + bytes }
+    await cdp().send('Storage.overrideQuotaForOrigin', { origin, ...granted })
   }
 
   const clock = new ManualClock(Date.now())
@@ -71,10 +72,19 @@ test('a host that is out of space stops claiming, forgets what it may, keeps the
   expect(ran).toBeLessThan(60)
   await clock.advance(5 * MINUTE)
   expect(began).toHaveLength(ran)
-  // To forget takes little, and so much there was.
-  await expect(queue.getResult(first?.id ?? '')).rejects.toBeInstanceOf(TaskNotFoundError)
   const { done, total } = await batch.progress()
   expect([done < ran, total]).toEqual([true, 60])
+  // To forget takes a little. Newer ones (tried: 156) may have granted more than there was, and want that back first.
+  const isForgotten = () =>
+    queue.getResult(first?.id ?? '').then(
+      () => false,
+      (error) => error instanceof TaskNotFoundError,
+    )
+  for (let bytes = 0; !(await isForgotten()); bytes += 40_000) {
+    expect(bytes).toBeLessThan(2_000_000)
+    await more(bytes)
+    await clock.advance(MINUTE)
+  }
 
   await more()
   await until(async () => (await batch.progress()).done === 60)
@@ -82,17 +92,13 @@ test('a host that is out of space stops claiming, forgets what it may, keeps the
   expect(began.sort((a, b) => a - b)).toEqual([...Array(60).keys()])
 }, 40_000)
 
-test('enqueue stores nothing of what does not fit; an import stops after a whole chunk, and goes on by its id', async ({
+test('an import stops after a whole chunk, and goes on by its id; enqueue stores nothing of what does not fit', async ({
   skip,
 }) => {
   skip(...noProtocol)
   const { queue, worker, events, until, more } = await small(1_500_000)
   const fits = await queue.enqueue('small', 1)
   const full = { name: 'StorageError', code: 'quota' }
-  await expect(queue.enqueue('keep', { n: 1, data: random(3_000_000) })).rejects.toMatchObject(full)
-  expect((await queue.counts()).available).toBe(1)
-  expect(events).toEqual(['quota'])
-
   function* inputs() {
     for (let n = 0; n < 20; n++) yield { n, data: random(100_000) }
   }
@@ -103,6 +109,10 @@ test('enqueue stores nothing of what does not fit; an import stops after a whole
   const { total = 0, open } = (await batch?.progress()) ?? {}
   expect(total).toBe(stored.at(-1))
   expect([total % 3, total > 0, total < 20, open]).toEqual([0, true, true, true])
+  expect((await queue.counts()).available).toBe(1 + total)
+  expect(events).toEqual(['quota'])
+
+  await expect(queue.enqueue('keep', { n: 1, data: random(3_000_000) })).rejects.toMatchObject(full)
   expect((await queue.counts()).available).toBe(1 + total)
 
   await more()
@@ -118,7 +128,9 @@ test('enqueue stores nothing of what does not fit; an import stops after a whole
 test('the page can ask how much space there is, and for its data to be kept', async ({ skip }) => {
   skip(...noProtocol)
   await small(7_000_000)
-  expect(await estimate()).toMatchObject({ quota: 7_000_000, usage: expect.any(Number) })
+  // Newer ones (tried: 156) say 10 GiB more than is used, so that nobody learns how large the disk is.
+  const { quota, usage = Number.NaN } = (await estimate()) ?? {}
+  expect([7_000_000, usage + 10 * 1024 ** 3]).toContain(quota)
   expect(await persisted()).toBe(false)
   // Chromium decides by itself, without asking: not for a page nobody knows.
   expect(await persist()).toBe(await persisted())
