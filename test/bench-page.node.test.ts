@@ -33,9 +33,9 @@ test('rows run in anyone’s browser: each is measured against its baseline, and
   await page.getByRole('link', { name: 'How fast is it on this device?' }).click()
   const boxes = page.locator('#rows input')
   // All but those that need a runner.
-  expect(await boxes.evaluateAll((all) => all.map((box) => box.getAttribute('value')))).toEqual(
-    rows.filter(({ runner }) => runner === undefined).map(({ name }) => name),
-  )
+  await expect
+    .poll(() => boxes.evaluateAll((all) => all.map((box) => box.getAttribute('value'))))
+    .toEqual(rows.filter(({ runner }) => runner === undefined).map(({ name }) => name))
   for (const box of await boxes.all()) await box.setChecked((await box.getAttribute('value')) === 'drain')
   await page.locator('#rounds').fill('2')
   await page.locator('#factor').fill('0.1')

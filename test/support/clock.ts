@@ -83,8 +83,8 @@ export class ManualClock implements Clock {
 
   /**
    * Lets time pass from timer to timer until the condition holds; throws once `within` ms have passed in vain. Work that
-   * takes real time (a real database, a thread) gets `patience` ms of it before each timer, default 0, and a second at the end.
-   * The condition may be asynchronous.
+   * takes real time (a real database, a thread) gets `patience` ms of it before each timer, default 0, and 10 s where there is none:
+   * without it, a second. The condition may be asynchronous.
    */
   async until(
     condition: () => unknown,
@@ -94,10 +94,10 @@ export class ManualClock implements Clock {
     await settle()
     while (!(await condition())) {
       if (patience > 0 && (await eventually(condition, patience))) return
-      const first = this.#first()
-      if (first && first.at <= end) await this.advance(first.at - this.#elapsed)
-      else if (await eventually(condition, 1_000)) return
-      else throw new Error(`Still not so after ${within} ms: ${condition}`)
+      const due = () => (this.#first()?.at ?? Number.POSITIVE_INFINITY) <= end
+      if (due()) await this.advance((this.#first()?.at ?? 0) - this.#elapsed)
+      else if (!(await eventually(async () => due() || (await condition()), patience > 0 ? 10_000 : 1_000)))
+        throw new Error(`Still not so after ${within} ms: ${condition}`)
     }
   }
 
