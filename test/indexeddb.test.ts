@@ -8,6 +8,7 @@ import { LocalBackend } from '../src/local.js'
 import { LAYOUT, stores } from '../src/plan/records.js'
 import type { Plan, Read } from '../src/storage.js'
 import { ManualClock } from './support/clock.js'
+import { layouts } from './support/layouts.js'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -16,9 +17,9 @@ afterEach(() => {
 const all = { stores, write: true }
 
 /** A storage, what it tells, and how often its plan was called. */
-function make(name = crypto.randomUUID(), clock = new ManualClock()) {
+function make(name = crypto.randomUUID(), clock = new ManualClock(), layout = layouts[1]) {
   const events: DatabaseEvent['event'][] = []
-  const storage = new IndexedDBStorage({ name, clock, onEvent: ({ event }) => events.push(event) })
+  const storage = new IndexedDBStorage({ name, clock, layout, onEvent: ({ event }) => events.push(event) })
   onTestFinished(() => storage.close())
   const seen: number[] = []
   const read = (): Read => ({ table: 'raw', store: 'marks', key: 'n', keys: [], found: [] })
@@ -317,6 +318,20 @@ describe('IndexedDB: opening', () => {
     await clock.advance(10_000)
     await failed
     expect(events).toEqual([])
+  })
+
+  it('that hangs where the database is of an older layout is blocked, whether the browser says so or not', async () => {
+    const { name, count, clock, events } = make(undefined, undefined, layouts[2])
+    const stubborn = await opened(indexedDB.open(name, LAYOUT))
+    onTestFinished(() => stubborn.close())
+    // Nobody is told that he waits for a deletion that waits.
+    indexedDB.deleteDatabase(name)
+    const failed = expect(count()).rejects.toMatchObject({ name: 'StorageError', code: 'blocked' })
+    await clock.until(() => clock.timers === 1, { patience: 10 })
+    await clock.advance(5_000)
+    await expect.poll(() => events).toEqual(['blocked'])
+    await clock.advance(5_000)
+    await failed
   })
 
   it('refuses a database with other stores, and does not delete it', async () => {

@@ -30,7 +30,7 @@ export interface ConnectOptions {
  * with `StorageError` if trying again cannot help, else with the platform's error.
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const { name } = options
+  const { name, layout } = options
   if (typeof indexedDB === 'undefined') {
     throw new StorageError('unavailable', 'There is no IndexedDB here: use another backend, such as MemoryBackend.')
   }
@@ -38,15 +38,18 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const told = {
     ...options,
     blocked() {
+      if (!blocked) options.blocked()
       blocked = true
-      options.blocked()
     },
   }
-  const connection =
-    (await patiently(told)) ??
-    // The first opening after Safari's start may never answer; asking for the list wakes it up.
-    // https://bugs.webkit.org/show_bug.cgi?id=226547
-    (await wake().then(() => patiently(told)))
+  let connection = await patiently(told)
+  if (!connection) {
+    const older = isOlder(name, layout.version)
+    const again = patiently(told)
+    // Where one tab holds the database and another lets go of it a moment later, Firefox says nothing.
+    void older.then((is) => is && !connection && told.blocked())
+    connection = await again
+  }
   if (!connection) {
     const seconds = (2 * PATIENCE) / 1_000
     const [code, why] = blocked ? (['blocked', 'is held by an older version of this app'] as const) : hangs(seconds)
@@ -131,7 +134,11 @@ function patiently(options: ConnectOptions): Promise<Connection | undefined> {
   })
 }
 
-/** Doesn't wait for the answer, which may never come either. */
-async function wake(): Promise<void> {
-  indexedDB.databases?.().catch(() => {})
+/**
+ * Whether there is such a database of an older layout. May never answer, but asking is good for something else too: the first
+ * opening after Safari's start may not answer either until the list is asked for. https://bugs.webkit.org/show_bug.cgi?id=226547
+ */
+async function isOlder(name: string, version: number): Promise<boolean> {
+  const all = (await indexedDB.databases?.().catch(() => undefined)) ?? []
+  return all.some((each) => each.name === name && (each.version ?? version) < version)
 }
