@@ -1,4 +1,5 @@
-/** What people read of results. Text only, so that the terminal, the page and the docs show the same. */
+/** What people read of results. Text only: the terminal, the page and the docs say the same. */
+import type { Goal } from './contract.js'
 import type { RowResult, SideResult, Verdict } from './rounds.js'
 import type { Spread } from './statistics.js'
 
@@ -16,19 +17,33 @@ function sideLines({ side, tasks, metrics, skipped }: SideResult): string[] {
   )
 }
 
-/** `met  14.2× faster than … (13.1–15.0), goal ≥ 15` */
-export function verdictText({ goal, value, met }: Verdict): string {
-  const { as, against, metric, atLeast, atMost } = goal
-  const sign = as === 'value' ? '' : '×'
-  const what =
-    as === 'value' ? metric : `${metric}, ${as === 'faster' ? 'times faster than' : 'of the cost of'} ${against}`
-  const limits = [
-    ...(atLeast === undefined ? [] : [`≥ ${atLeast}${sign}`]),
-    ...(atMost === undefined ? [] : [`≤ ${atMost}${sign}`]),
-  ]
-  const aim = limits.length === 0 ? 'reported' : `goal ${limits.join(' and ')}`
-  return `${limits.length === 0 ? '—     ' : met ? 'met   ' : 'MISSED'} ${number(value.median)}${sign} (${number(value.min)}–${number(value.max)})  ${what}; ${aim}`
+/** `met    14.2× (13.1–15.0)  µs/task, times faster than …; goal ≥ 15×` */
+function verdictText(verdict: Verdict): string {
+  const mark = { met: 'met   ', missed: 'MISSED', reported: '—     ' }[standing(verdict)]
+  return `${mark} ${valueText(verdict)} (${rangeText(verdict.value)})  ${meaning(verdict.goal)}; ${aim(verdict.goal)}`
 }
+
+export const standing = ({ goal: { atLeast, atMost }, met }: Verdict): 'met' | 'missed' | 'reported' =>
+  atLeast === undefined && atMost === undefined ? 'reported' : met ? 'met' : 'missed'
+
+export const valueText = ({ goal, value }: Verdict): string => `${number(value.median)}${sign(goal)}`
+export const rangeText = ({ min, max }: Spread): string => `${number(min)}–${number(max)}`
+
+export function meaning({ as, metric, against }: Goal): string {
+  if (as === 'value') return metric
+  return `${metric}, ${as === 'faster' ? 'times faster than' : 'of the cost of'} ${against}`
+}
+
+export function aim(goal: Goal): string {
+  const { atLeast, atMost } = goal
+  const limits = [
+    ...(atLeast === undefined ? [] : [`≥ ${atLeast}${sign(goal)}`]),
+    ...(atMost === undefined ? [] : [`≤ ${atMost}${sign(goal)}`]),
+  ]
+  return limits.length === 0 ? 'reported' : `goal ${limits.join(' and ')}`
+}
+
+const sign = ({ as }: Goal): string => (as === 'value' ? '' : '×')
 
 /** The table of docs/performance.md: a line for each goal, ours and theirs as medians with their spread. */
 export function markdown(results: readonly RowResult[]): string[] {
@@ -36,23 +51,21 @@ export function markdown(results: readonly RowResult[]): string[] {
   return [...head, ...results.flatMap((result) => result.verdicts.map((verdict) => cells(result, verdict)))]
 }
 
-function cells({ row, sides }: RowResult, { goal, value, met }: Verdict): string {
-  const { metric, as, against, atLeast, atMost } = goal
+function cells({ row, sides }: RowResult, verdict: Verdict): string {
+  const { goal, value } = verdict
   const [ours] = sides
-  const theirs = sides.find(({ side }) => side === against)
+  const theirs = sides.find(({ side }) => side === goal.against)
   const textOf = (side: SideResult | undefined) => {
-    const found = side?.metrics[metric]
+    const found = side?.metrics[goal.metric]
     return found ? spreadText(found) : ''
   }
-  const sign = as === 'value' ? '' : '×'
-  const ratio = as === 'value' ? '' : `${number(value.median)}× (${number(value.min)}–${number(value.max)})`
-  const aim = atLeast === undefined ? (atMost === undefined ? 'reported' : `≤ ${atMost}${sign}`) : `≥ ${atLeast}${sign}`
-  const verdict = aim === 'reported' ? aim : `${aim}, ${met ? 'met' : '**missed**'}`
-  const other = theirs ? `${against}: ${textOf(theirs)}` : ''
-  return `| \`${row}\`, ${metric} | ${textOf(ours)} | ${other} | ${ratio} | ${verdict} |`
+  const ratio = goal.as === 'value' ? '' : `${valueText(verdict)} (${rangeText(value)})`
+  const stands = { met: ', met', missed: ', **missed**', reported: '' }[standing(verdict)]
+  const other = theirs ? `${goal.against}: ${textOf(theirs)}` : ''
+  return `| \`${row}\`, ${goal.metric} | ${textOf(ours)} | ${other} | ${ratio} | ${aim(goal).replace('goal ', '')}${stands} |`
 }
 
-export const spreadText = ({ median, min, max }: Spread): string => `${number(median)} (${number(min)}–${number(max)})`
+export const spreadText = (spread: Spread): string => `${number(spread.median)} (${rangeText(spread)})`
 
 /** Three significant digits. */
 export function number(value: number): string {

@@ -1,11 +1,11 @@
 /** The bench page: for people, and for the runner, which drives it through `sitqBench`. */
-import { lines } from '../../bench/report.js'
 import { type RowResult, runRow } from '../../bench/rounds.js'
 import { rows } from '../../bench/rows/index.js'
 import { beOtherTab } from '../../bench/rows/other-tab.js'
 import { type BenchPage, benchPage } from '../../bench/rows/page.js'
 import { removeDatabases } from '../../bench/rows/remove.js'
-import { byId, el, setText, showProblem } from '../app/dom.js'
+import { byId, el, fill, setText, showProblem } from '../app/dom.js'
+import { rowView } from './results.js'
 
 declare global {
   var sitqBench: BenchPage
@@ -87,7 +87,7 @@ const numberIn = (id: string) => Math.max(0.1, Number(byId(id, HTMLInputElement)
 
 function show(results: readonly RowResult[]): void {
   byId('results', HTMLElement).hidden = false
-  setText(byId('table', HTMLElement), results.flatMap(lines).join('\n'))
+  fill(byId('table', HTMLElement), ...results.map(rowView))
   const { userAgent, hardwareConcurrency } = navigator
   const about = { date: new Date().toISOString(), userAgent, hardwareConcurrency }
   byId('json', HTMLTextAreaElement).value = JSON.stringify({ ...about, results }, undefined, 2)
