@@ -1,7 +1,7 @@
 /** The blocks that `enqueueMany` stores, put as they are: what is left to win by making the rest of it free. */
 import { WrongOutcomeError } from '../contract.js'
 import { type Item, isItem } from '../rows/items.js'
-import { answer, committed, freshDatabase, openDatabase, writing } from './idb.js'
+import { answer, checkSome, committed, freshDatabase, writing } from './idb.js'
 
 const NAME = 'bench-blocks'
 const SIZE = 256
@@ -41,13 +41,9 @@ export async function putBlocks(db: IDBDatabase, items: readonly Item[]): Promis
 /** Closes it, opens it again and looks at 100 of them. */
 export async function checkBlocks(db: IDBDatabase, count: number): Promise<void> {
   db.close()
-  const again = await openDatabase(NAME, upgrade)
-  const store = again.transaction('blocks').objectStore('blocks')
-  for (let i = 0; i < 100; i++) {
-    const id = Math.floor(Math.random() * count)
+  await checkSome({ name: NAME, upgrade, count }, async (store, id) => {
     const { inputs } = await answer<{ inputs: unknown[] }>(store.get([LANE, id - (id % SIZE)]))
-    if (!isItem(inputs[id % SIZE], id))
-      throw new WrongOutcomeError(`Input ${id} is ${JSON.stringify(inputs[id % SIZE])}.`)
-  }
-  again.close()
+    const found = inputs[id % SIZE]
+    if (!isItem(found, id)) throw new WrongOutcomeError(`Input ${id} is ${JSON.stringify(found)}.`)
+  })
 }

@@ -35,3 +35,15 @@ export function answer<T>(request: IDBRequest<T>): Promise<T> {
     request.onerror = () => reject(request.error)
   })
 }
+
+/** Opens a database that was closed, and looks at 100 random ones of `count` in its only store. */
+export async function checkSome(
+  { name, upgrade, count }: { name: string; upgrade(db: IDBDatabase): void; count: number },
+  check: (store: IDBObjectStore, id: number) => Promise<void>,
+): Promise<void> {
+  const db = await openDatabase(name, upgrade)
+  const [only = ''] = db.objectStoreNames
+  const store = db.transaction(only).objectStore(only)
+  for (let i = 0; i < 100; i++) await check(store, Math.floor(Math.random() * count))
+  db.close()
+}

@@ -4,7 +4,7 @@
  */
 import { WrongOutcomeError } from '../contract.js'
 import { type Item, items } from '../rows/items.js'
-import { answer, committed, freshDatabase, openDatabase, writing } from './idb.js'
+import { answer, checkSome, committed, freshDatabase, openDatabase, writing } from './idb.js'
 
 const NAME = 'bench-records'
 const BATCH = 128
@@ -80,13 +80,9 @@ export async function exchange(db: IDBDatabase, done: readonly Row[], limit = BA
 /** Closes it, opens it again and looks at 100 of them. */
 export async function checkRecords(db: IDBDatabase, count: number): Promise<void> {
   db.close()
-  const again = await openDatabase(NAME, upgrade)
-  const store = again.transaction('tasks').objectStore('tasks')
-  for (let i = 0; i < 100; i++) {
-    const id = Math.floor(Math.random() * count)
+  await checkSome({ name: NAME, upgrade, count }, async (store, id) => {
     const found = await answer<Row | undefined>(store.get(id))
     if (found?.state !== DONE || found.output !== id)
       throw new WrongOutcomeError(`Record ${id}: ${JSON.stringify(found)}.`)
-  }
-  again.close()
+  })
 }

@@ -1,7 +1,7 @@
 /** One record per task without an index: the least that storing tasks one by one can cost. */
 import { WrongOutcomeError } from '../contract.js'
 import { type Item, isItem, item } from '../rows/items.js'
-import { answer, committed, freshDatabase, openDatabase, writing } from './idb.js'
+import { answer, checkSome, committed, freshDatabase, writing } from './idb.js'
 
 const NAME = 'bench-rows'
 const upgrade = (db: IDBDatabase) => void db.createObjectStore('tasks', { keyPath: 'id' })
@@ -33,12 +33,8 @@ export function putRow(db: IDBDatabase, one: Item): Promise<void> {
 /** Closes it, opens it again and looks at 100 of them. */
 export async function checkRows(db: IDBDatabase, count: number): Promise<void> {
   db.close()
-  const again = await openDatabase(NAME, upgrade)
-  const store = again.transaction('tasks').objectStore('tasks')
-  for (let i = 0; i < 100; i++) {
-    const id = Math.floor(Math.random() * count)
+  await checkSome({ name: NAME, upgrade, count }, async (store, id) => {
     const found: unknown = await answer(store.get(id))
     if (!isItem(found, id)) throw new WrongOutcomeError(`Record ${id} is ${JSON.stringify(found)}.`)
-  }
-  again.close()
+  })
 }

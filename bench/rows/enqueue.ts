@@ -1,13 +1,30 @@
 /** Storing tasks: all at once, many callers at once, one at a time. */
 import { checkBlocks, freshBlocks, putBlocks } from '../baselines/blocks.js'
 import { checkRows, freshRows, putRow, putRows } from '../baselines/rows.js'
-import type { Row } from '../contract.js'
+import type { Row, Side } from '../contract.js'
 import { each, latencies, timed } from './clock.js'
-import { items } from './items.js'
+import { type Item, items } from './items.js'
 import { checkInputs, checkWaiting, freshQueue } from './sitq.js'
 
 const ROWS = 'one record each, one transaction'
 const BLOCKS = 'the same blocks, raw'
+
+/** Times storing inputs; what is stored is looked at afterwards. */
+function storing<Store, Stored>(work: {
+  fresh(): Promise<Store>
+  store(into: Store, inputs: Item[]): Promise<Stored>
+  check(into: Store, tasks: number, stored: Stored): Promise<void>
+}): Side['measure'] {
+  return async ({ tasks }) => {
+    const into = await work.fresh()
+    const inputs = items(tasks)
+    const from = performance.now()
+    const stored = await work.store(into, inputs)
+    const ms = performance.now() - from
+    await work.check(into, tasks, stored)
+    return { 'µs/task': each(ms, tasks) }
+  }
+}
 
 export const enqueueManyRow: Row = {
   name: 'enqueueMany',
@@ -17,36 +34,15 @@ export const enqueueManyRow: Row = {
   quick: 20_000,
   ours: {
     name: 'sitq',
-    async measure({ tasks }) {
-      const queue = await freshQueue()
-      const inputs = items(tasks)
-      const ms = await timed(() => queue.enqueueMany('noop', inputs))
-      await checkWaiting(queue, tasks)
-      return { 'µs/task': each(ms, tasks) }
-    },
+    measure: storing({
+      fresh: freshQueue,
+      store: (queue, inputs) => queue.enqueueMany('noop', inputs),
+      check: checkWaiting,
+    }),
   },
   others: [
-    {
-      name: ROWS,
-      most: 20_000,
-      async measure({ tasks }) {
-        const db = await freshRows()
-        const inputs = items(tasks)
-        const ms = await timed(() => putRows(db, inputs))
-        await checkRows(db, tasks)
-        return { 'µs/task': each(ms, tasks) }
-      },
-    },
-    {
-      name: BLOCKS,
-      async measure({ tasks }) {
-        const db = await freshBlocks()
-        const inputs = items(tasks)
-        const ms = await timed(() => putBlocks(db, inputs))
-        await checkBlocks(db, tasks)
-        return { 'µs/task': each(ms, tasks) }
-      },
-    },
+    { name: ROWS, most: 20_000, measure: storing({ fresh: freshRows, store: putRows, check: checkRows }) },
+    { name: BLOCKS, measure: storing({ fresh: freshBlocks, store: putBlocks, check: checkBlocks }) },
   ],
   goals: [
     { metric: 'µs/task', as: 'faster', against: ROWS, atLeast: 20, collapse: 2 },
@@ -64,30 +60,24 @@ const concurrent: Row = {
   quick: 1_000,
   ours: {
     name: 'sitq',
-    async measure({ tasks }) {
-      const queue = await freshQueue()
-      const inputs = items(tasks)
-      const stored: { id: string }[] = []
-      const ms = await timed(async () => {
-        stored.push(...(await Promise.all(inputs.map((input) => queue.enqueue('noop', input)))))
-      })
-      await checkInputs(
-        queue,
-        stored.map(({ id }) => id),
-      )
-      return { 'µs/task': each(ms, tasks) }
-    },
+    measure: storing({
+      fresh: freshQueue,
+      store: (queue, inputs) => Promise.all(inputs.map((input) => queue.enqueue('noop', input))),
+      check: (queue, _, stored) =>
+        checkInputs(
+          queue,
+          stored.map(({ id }) => id),
+        ),
+    }),
   },
   others: [
     {
       name: OWN,
-      async measure({ tasks }) {
-        const db = await freshRows()
-        const inputs = items(tasks)
-        const ms = await timed(() => Promise.all(inputs.map((input) => putRow(db, input))))
-        await checkRows(db, tasks)
-        return { 'µs/task': each(ms, tasks) }
-      },
+      measure: storing({
+        fresh: freshRows,
+        store: (db, inputs) => Promise.all(inputs.map((input) => putRow(db, input))),
+        check: checkRows,
+      }),
     },
   ],
   goals: [{ metric: 'µs/task', as: 'faster', against: OWN, atLeast: 40, collapse: 2 }],

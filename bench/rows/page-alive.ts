@@ -2,8 +2,9 @@
 import { type Load, NotHereError, type Row, type Sample } from '../contract.js'
 import { median } from '../statistics.js'
 import { each, timed } from './clock.js'
-import { type Item, item, items } from './items.js'
-import { checkOutcomes, checkWaiting, ended, freshQueue, startWorker } from './sitq.js'
+import { drainOurs } from './drain.js'
+import { type Item, item } from './items.js'
+import { checkWaiting, freshQueue } from './sitq.js'
 
 const MEGABYTE = 1_048_576
 
@@ -88,27 +89,12 @@ function watchFrames() {
   }
 }
 
-async function alive({ tasks }: Load): Promise<Sample> {
-  const queue = await freshQueue()
-  const worker = await startWorker(queue)
-  await queue.pause()
-  const batch = await queue.enqueueMany('noop', items(tasks))
-  const watch = watchFrames()
-  const ms = await timed(async () => {
-    await queue.resume()
-    await ended(batch)
-  })
-  const sample = watch.end()
-  await checkOutcomes(queue, worker, batch.id, tasks)
-  return { ...sample, 'µs/task': each(ms, tasks) }
-}
-
 const frames: Row = {
   name: 'alive',
   title: 'the page while no-ops are drained by 2 Web Workers (tasks under 50 ms are not told: 0)',
   tasks: 100_000,
   small: 20_000,
-  ours: { name: 'sitq', measure: alive },
+  ours: { name: 'sitq', measure: (load) => drainOurs(load, watchFrames) },
   others: [],
   goals: [
     { metric: 'longest task ms', as: 'value', atMost: 50 },
