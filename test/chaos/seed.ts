@@ -176,7 +176,7 @@ class Play {
     const [living] = this.#scene.awake
     if (!living) return
     const acknowledged = new Map(this.#scene.books.acknowledged)
-    const recount = await this.#scene.call(living, 'recount')
+    const recount = await this.#scene.recount(living)
     const faults = [...recount.faults, ...this.#looks.compare(recount, acknowledged)]
     for (const fault of faults) this.#faults.push(`in the middle: ${fault}`)
   }
@@ -190,7 +190,7 @@ class Play {
       if (job.type === 'flow') flows.set(job.id, await this.#scene.call(living, 'flowResults', job))
     }
     this.#diary.write(`All is quiet; ${this.#scene.books.runs.length} executions`)
-    const recount = await this.#scene.call(living, 'recount')
+    const recount = await this.#scene.recount(living)
     const counts = await this.#scene.call(living, 'counts')
     const { books } = this.#scene
     this.#faults.push(...this.#looks.compare(recount, books.acknowledged))
