@@ -1,7 +1,5 @@
 // Makes one file out of tests and the harness. 'vitest' is the harness there, and 'sitq' and what tests import of src/ is the
 // package as it was installed: inside the bundle where a runtime takes only one file, else imported by it.
-import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'vite'
 import { app } from './pack.js'
@@ -74,31 +72,23 @@ function testFiles(files, skips, before) {
   }
 }
 
-/** @param {boolean} whole */
+/**
+ * @param {boolean} whole
+ * @returns {import('vite').Plugin}
+ */
 function published(whole) {
   /** @param {string} file below dist/ */
   const dist = (file) =>
     whole ? `${app}node_modules/sitq/dist/${file}` : { id: `./node_modules/sitq/dist/${file}`, external: true }
   return {
     name: 'published',
-    enforce: /** @type {const} */ ('pre'),
-    /**
-     * @param {string} id
-     * @param {string | undefined} importer
-     */
+    enforce: 'pre',
     resolveId(id, importer) {
-      if (id === 'sitq' || id.startsWith('sitq/')) return whole ? exported(id) : { id, external: true }
+      if (id === 'sitq' || id.startsWith('sitq/'))
+        return whole ? this.resolve(id, `${app}main.js`, { skipSelf: true }) : { id, external: true }
       if (!importer || importer.startsWith(app)) return undefined
       const [, file] = (id.startsWith('.') ? new URL(id, pathToFileURL(importer)).pathname : id).split(`${root}src/`)
       return file ? dist(file.replace(/\.ts$/, '.js')) : undefined
     },
   }
-}
-
-/** @param {string} id 'sitq' or one of its entry points */
-function exported(id) {
-  const { exports } = JSON.parse(readFileSync(`${app}node_modules/sitq/package.json`, 'utf8'))
-  const target = exports[`.${id.slice('sitq'.length)}`]
-  if (!target) throw new Error(`${id} is not exported (${basename(app)}).`)
-  return `${app}node_modules/sitq/${target.default}`
 }

@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+/** What an app does, in a runtime where nothing was imported and nothing is a test double. */
+export const smoke = ['runtime-tests/smoke/imports.test.ts', 'runtime-tests/smoke/program.test.ts']
+
 /** Of the demo, the bench and the layouts of earlier versions: nothing of what a runtime decides. */
 const elsewhere = /^(bench-|demo-)/
 

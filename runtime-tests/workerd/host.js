@@ -10,8 +10,8 @@ const worker = new Miniflare({
   compatibilityDate: '2026-04-26',
 })
 try {
-  const { body } = await worker.dispatchFetch('http://localhost/')
-  for await (const chunk of body) process.stdout.write(chunk)
+  const { ok, status } = await worker.dispatchFetch('http://localhost/')
+  if (!ok) throw new Error(`The Worker answered ${status}.`)
 } finally {
   await worker.dispose()
 }
