@@ -49,7 +49,7 @@ async function runIn(name, group) {
   const path = await bundle({ ...runtime, before, skips, files, name: `${name}-${group}.js` })
   const [command, ...args] = runtime.command()
   const child = spawn(command, [...args, path], { stdio: ['ignore', 'pipe', 'pipe'] })
-  const guard = setTimeout(() => child.kill('SIGKILL'), MOST)
+  const guard = setTimeout(() => child.kill(), MOST)
   /** @type {Verdict[]} */
   const verdicts = []
   let ended = false
