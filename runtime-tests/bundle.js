@@ -87,6 +87,7 @@ function published(whole) {
      * @param {string | undefined} importer
      */
     resolveId(id, importer) {
+      if (id.startsWith('cloudflare:')) return { id, external: true }
       if (id === 'sitq' || id.startsWith('sitq/')) return whole ? exported(id) : { id, external: true }
       if (!importer || importer.startsWith(app)) return undefined
       const [, file] = (id.startsWith('.') ? new URL(id, pathToFileURL(importer)).pathname : id).split(`${root}src/`)

@@ -18,7 +18,7 @@ const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-
 const unknown = asked.filter((name) => !(name in runtimes))
 if (unknown.length > 0) throw new Error(`No such runtime: ${unknown}. There are ${Object.keys(runtimes).join(', ')}.`)
 
-const files = testFiles().filter((file) => !only || file.includes(only))
+const everyones = testFiles()
 pack()
 /** @type {Verdict[]} */
 const all = []
@@ -38,6 +38,7 @@ process.exitCode = all.some(({ state }) => state === 'failed') ? 1 : 0
 async function runIn(name) {
   const runtime = runtimes[name]
   if (!runtime) throw new Error(`No such runtime: ${name}`)
+  const files = (runtime.files ?? everyones).filter((file) => !only || file.includes(only))
   const path = await bundle({ ...runtime, files, name: `${name}.js` })
   const [command, ...args] = runtime.command()
   const child = spawn(command, [...args, path], { stdio: ['ignore', 'pipe', 'pipe'] })

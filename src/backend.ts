@@ -43,6 +43,10 @@ export interface AddOptions {
   now: number
   batch?: BatchChunk
   durability?: 'relaxed' | 'strict'
+  /** Names this append among those of the last minute, for when it is asked for again. Default: a new one. */
+  nonce?: string
+  /** It was asked for before, by this nonce, and not answered: if it is stored, that is the answer. */
+  again?: boolean
 }
 
 /** A task the host has ended or gives back. It counts only if the host holds it under that `seq`. */

@@ -8,6 +8,7 @@ export const here: { ctx?: ObjectState; env?: Env } = {}
 
 export interface Env {
   PLAIN: Namespace<Looking>
+  WORKING: Namespace<Looking & Probing>
 }
 /** As much of a binding as the tests need. */
 export interface Namespace<Methods> {
@@ -18,6 +19,20 @@ export type Stub<Methods> = Methods & { fetch(request: Request): Promise<Respons
 export interface Looking {
   /** Reads for a plan that is driven from elsewhere. */
   look(reads: RawRead[]): Promise<{ keys: Key[]; found: unknown[] }[]>
+}
+
+/** What can be done to an object, and asked of it, beside what a queue does. */
+export interface Probing {
+  die(): unknown
+  /** Lets the alarm go off. */
+  ring(): Promise<void>
+  jump(ms: number): unknown
+  /** ms from now; undefined: none is set. */
+  alarmIn(): Promise<number | undefined>
+  forgetAlarm(): Promise<void>
+  /** What handlers noted as they began, whatever instance of the object they ran in. */
+  ran(): unknown
+  enqueueInside(input: string): Promise<string>
 }
 
 export function env(): Env {

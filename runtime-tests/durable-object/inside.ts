@@ -10,7 +10,6 @@ export class Tests extends DurableObject {
   }
 }
 
-// biome-ignore lint/style/noDefaultExport: that is what a Worker is.
 export default {
   fetch: (request: Request, env: { TESTS: Namespace<object> }) => env.TESTS.getByName('tests').fetch(request),
 }

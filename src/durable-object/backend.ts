@@ -56,10 +56,9 @@ const PATIENCE = 20_000
  * Tasks in a Durable Object, from any Worker that has its binding. Making one touches nothing. Make one for each request:
  * what one request has opened, another cannot use.
  *
- * Acknowledged means stored: an object's answers are held back until its writes are confirmed. An operation that the
- * connection breaks is tried once more; of one that may have happened, only an append could happen twice, and the object
- * remembers those. If it has restarted as well, the error is StorageError `'lost'`: look before you repeat it. Batches of your
- * own `id` may be repeated as they are.
+ * Acknowledged means stored: an object's answers are held back until its writes are confirmed. An operation whose answer is
+ * lost with the connection, or with the object, is asked for once more: whatever has happened is not done twice. If that is not
+ * answered either, the error is StorageError `'lost'` (`'unavailable'` for what only reads): look before you repeat it.
  *
  * Objects have no locks that outlive them: hosts hold what they claim by leases alone.
  */
@@ -85,9 +84,12 @@ export class DurableObjectBackend implements Backend {
     return this.#call('open')
   }
 
-  add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
-    const call = { method: 'add', args: [tasks, options], id: randomText(16) } satisfies Call<'add'>
-    return this.#try<Call<'add'>, Returned<'add'>>(call, (stub, sent) => stub.sitq(sent))
+  add(tasks: readonly NewTask[], given: AddOptions): Promise<(TaskId | undefined)[]> {
+    const { nonce = randomText(16) } = given
+    const options: AddOptions = { ...given, nonce }
+    const call: Call<'add'> = { method: 'add', args: [tasks, options], id: nonce }
+    const again: Call<'add'> = { ...call, args: [tasks, { ...options, again: true }] }
+    return this.#try<Call<'add'>, Returned<'add'>>(call, (stub, sent) => stub.sitq(sent), again)
   }
 
   exchange(exchange: Exchange): Promise<Exchanged> {
@@ -147,9 +149,10 @@ export class DurableObjectBackend implements Backend {
   }
 
   /** Asks once more if the first time was not answered: whatever is served can be asked for again. */
-  async #try<C extends { method: Method; again?: boolean }, Value>(
+  async #try<C extends { method: Method }, Value>(
     call: C,
     ask: (stub: QueueStub, call: C) => Promise<Reply<Value>>,
+    again = call,
   ): Promise<Value> {
     let reply: Reply<Value>
     try {
@@ -158,7 +161,7 @@ export class DurableObjectBackend implements Backend {
       // One that is overloaded has told so, and is better left alone.
       if (error instanceof SitqError || peek(error, 'overloaded') === true) throw unanswered(call.method, error)
       this.#stub = undefined
-      reply = await this.#ask({ ...call, again: true }, ask).catch((last: unknown) => {
+      reply = await this.#ask(again, ask).catch((last: unknown) => {
         throw unanswered(call.method, last)
       })
     }

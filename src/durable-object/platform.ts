@@ -24,6 +24,8 @@ export interface ObjectStorage {
 
 /** `ctx` of a Durable Object. */
 export interface ObjectState {
+  readonly id: { readonly name?: string | undefined }
+  abort(reason?: string): void
   readonly storage: ObjectStorage
   blockConcurrencyWhile<T>(work: () => Promise<T>): Promise<T>
 }

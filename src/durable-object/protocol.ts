@@ -31,13 +31,10 @@ export interface Call<M extends Method> {
   args: Parameters<Served[M]>
   /** Names what must not happen twice, for when it is asked for again. */
   id?: string
-  /** The first time was not answered. */
-  again?: boolean
 }
 export interface ReadCall<K extends keyof Reads> {
   method: 'read'
   args: [kind: K, query: Reads[K]['query'], cursor?: Cursor]
-  again?: boolean
 }
 export type AnyCall = { [M in Method]: Call<M> }[Method]
 

@@ -1,7 +1,7 @@
 /** The object's side of the calls. */
 import { Client } from '../client/client.js'
 import type { Clock } from '../clock.js'
-import { errorRecord, InvalidOptionError, StorageError } from '../errors.js'
+import { errorRecord, InvalidOptionError } from '../errors.js'
 import { tellExchange } from '../host/tell.js'
 import type { LocalBackend } from '../local.js'
 import type { HintRing } from './hints.js'
@@ -60,15 +60,12 @@ export class Server {
     }
   }
 
-  /** Everything but an append may happen again: it would find that it has. */
+  /** What was asked for twice may be under way still, or come late. */
   #once(call: AnyCall): Promise<unknown> {
     const { id } = call
     if (id === undefined) return this.#do(call)
     const done = this.#done.get(id)
     if (done) return done
-    // It was asked of another instance of the object, if it was asked at all.
-    if (call.again)
-      throw new StorageError('lost', 'The object restarted meanwhile: stored or not, look before you repeat it.')
     const doing = this.#do(call)
     this.#done.set(id, doing)
     doing.catch(() => {})
