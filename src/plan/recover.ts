@@ -53,7 +53,7 @@ export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number | un
 }
 
 /** A host is dead as a whole: in every queue, or in none. */
-function deadHosts(ledgers: readonly Ledger[], { me, dead, left, now, latest }: RecoverOptions): HostId[] {
+function deadHosts(ledgers: readonly Ledger[], { me, dead, left, gone = [], now, latest }: RecoverOptions): HostId[] {
   const until = new Map<HostId, number>()
   for (const ledger of ledgers) {
     for (const [host, entry] of Object.entries(ledger.hosts))
@@ -61,7 +61,7 @@ function deadHosts(ledgers: readonly Ledger[], { me, dead, left, now, latest }: 
   }
   const past = (end: number) => end < now || end > (latest ?? Number.POSITIVE_INFINITY)
   const isDead = (host: HostId, end: number) =>
-    dead === 'others' || left.includes(host) || (dead === 'expired' && past(end))
+    dead === 'others' || left.includes(host) || gone.includes(host) || (dead === 'expired' && past(end))
   return [...until].filter(([host, end]) => host !== me && isDead(host, end)).map(([host]) => host)
 }
 
