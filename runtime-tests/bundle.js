@@ -84,6 +84,7 @@ function published(whole) {
     name: 'published',
     enforce: 'pre',
     resolveId(id, importer) {
+      if (id.startsWith('cloudflare:')) return { id, external: true }
       if (id === 'sitq' || id.startsWith('sitq/'))
         return whole ? this.resolve(id, `${app}main.js`, { skipSelf: true }) : { id, external: true }
       if (!importer || importer.startsWith(app)) return undefined

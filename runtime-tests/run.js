@@ -42,7 +42,7 @@ process.exitCode = all.some(({ state }) => state === 'failed') ? 1 : 0
 async function runIn(name, group) {
   const runtime = runtimes[name]
   if (!runtime) throw new Error(`No such runtime: ${name}`)
-  const files = groups[group]
+  const files = runtime.files ? (group === 'suites' ? chosen(runtime.files) : []) : groups[group]
   if (files.length === 0) return []
   const before = group === 'smoke' ? [] : runtime.before
   const skips = group === 'smoke' ? [] : runtime.skips

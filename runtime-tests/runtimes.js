@@ -20,6 +20,7 @@ const start = `${here}harness/start.ts`
 /**
  * @typedef {object} Runtime
  * @property {string} entry of the bundle
+ * @property {string[]} [files] tests of its own, instead of everyone's
  * @property {'es' | 'iife'} format
  * @property {boolean} whole one file is all it takes: the package is inside it
  * @property {string[]} before modules that are evaluated before the tests
@@ -36,6 +37,9 @@ const server = {
   skips: everywhere,
 }
 
+/** Durable Objects in workerd: the tests run in one, or in a Worker that has its binding. */
+const objects = { format: /** @type {const} */ ('es'), whole: true, before: [], skips: [] }
+
 /** @type {Record<string, Runtime>} */
 export const runtimes = {
   node: { ...server, command: () => [process.execPath, `${here}node/main.js`] },
@@ -51,6 +55,18 @@ export const runtimes = {
     before: [],
     skips: [...everywhere, ...noIndexedDB, ...noWebAssembly, ...noBlobClones, ...otherErrorClones],
     command: () => [process.execPath, `${here}workerd/host.js`],
+  },
+  'in-object': {
+    ...objects,
+    entry: `${here}durable-object/inside.ts`,
+    files: ['runtime-tests/durable-object/inside.test.ts'],
+    command: () => [process.execPath, `${here}durable-object/host.js`, 'Tests'],
+  },
+  'to-object': {
+    ...objects,
+    entry: `${here}durable-object/outside.ts`,
+    files: ['outside', 'life', 'wire'].map((name) => `runtime-tests/durable-object/${name}.test.ts`),
+    command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working'],
   },
   'edge-vm': {
     entry: `${here}edge-vm/main.ts`,

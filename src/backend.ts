@@ -43,6 +43,10 @@ export interface AddOptions {
   now: number
   batch?: BatchChunk
   durability?: 'relaxed' | 'strict'
+  /** Names this append among those of the last minute, for when it is asked for again. Default: a new one. */
+  nonce?: string
+  /** It was asked for before, by this nonce, and not answered: if it is stored, that is the answer. */
+  again?: boolean
 }
 
 /** A task the host has ended or gives back. It counts only if the host holds it under that `seq`. */
@@ -257,7 +261,7 @@ export interface Backend {
   /**
    * Takes back what dead hosts hold. `'left'`: those in `left` are dead, whatever else; `'expired'`: those too whose lease
    * has run out, or ends after `latest`, because it is from before the clock was put back; `'others'`: all but `me`, for who
-   * holds the lock. Each task counts a crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. `entered`: an
+   * holds the lock; and always those in `gone`. Each task counts a crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. `entered`: an
    * exchange of this host was answered, so that it has an entry; if it has none, it was voided and takes nothing back.
    * Resolves with the number of tasks taken back; undefined: it was voided.
    */
@@ -265,6 +269,7 @@ export interface Backend {
     me: HostId
     dead: 'others' | 'expired' | 'left'
     left: readonly HostId[]
+    gone?: readonly HostId[]
     now: number
     /** ms since the epoch. Default: no lease ends too late to be true. */
     latest?: number

@@ -52,11 +52,12 @@ export class Appender {
   async #add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
     const runner = this.#runner
     await runner.open()
-    const nonce = newNonce()
+    const nonce = options.nonce ?? newNonce()
     const durability = options.durability ? { durability: options.durability } : {}
     let tried: Tried | undefined
     let repeats = false
-    const blind = isPlain(tasks, options.now, options.batch) ? this.#guess(tasks, options.now, nonce) : undefined
+    const plain = !options.again && isPlain(tasks, options.now, options.batch)
+    const blind = plain ? this.#guess(tasks, options.now, nonce) : undefined
     if (blind) {
       try {
         await runner.try(() => this.#blindly(blind), { stores: ['blocks'], write: true, ...durability })

@@ -1,14 +1,14 @@
 /** Appending tasks to their lanes, with or without reading first. */
 import type { BatchChunk, NewTask } from '../backend.js'
 import { StorageError } from '../errors.js'
-import type { Plan, Write } from '../storage.js'
+import type { Plan, ReadOf, Write } from '../storage.js'
 import type { Lane, Position } from '../task.js'
 import { setAside } from './aside.js'
 import { checkGone, closeBatch, joinBatch, newBatch } from './batch.js'
-import { type Appended, addPart, block, group } from './layout.js'
+import { type Appended, addPart, block, type Group, group } from './layout.js'
 import { Draft, type Step } from './ledger.js'
 import type { Block, LaneState, PartMark } from './records.js'
-import { add, one, put, store } from './tables.js'
+import { add, LAST, one, put, range, store } from './tables.js'
 
 const isHeld = (task: { runAt?: number }, now: number) => (task.runAt ?? 0) > now
 
@@ -108,11 +108,12 @@ export interface Tried {
 
 /**
  * Appends after reading. `tried` is where an attempt at the same append put its blocks, of which nobody knows whether it
- * was committed (the storage lost its connection and ran it again): if a block there bears our nonce, it was.
+ * was committed (the storage lost its connection and ran it again): if a block there bears our nonce, it was. `again`: it may
+ * have been, and nobody knows where: its blocks are looked for at the ends of their lanes.
  */
 export function* append(
   tasks: readonly NewTask[],
-  options: { now: number; nonce: string; batch?: BatchChunk; tried?: Tried },
+  options: { now: number; nonce: string; batch?: BatchChunk; tried?: Tried; again?: boolean },
 ): Plan<AppendValue> {
   const { now, batch: chunk, tried } = options
   const draft = new Draft()
@@ -122,6 +123,8 @@ export function* append(
     if (first.found[0]?.nonce === options.nonce) return { writes: [], value: { places: tried.places, lanes: [] } }
   }
   yield* draft.load({ ledgers: true, batches: chunk ? [chunk.id] : [] })
+  const stored = options.again ? yield* sought(draft, tasks, options) : undefined
+  if (stored) return { writes: [], value: { places: stored, lanes: [] } }
   let fresh: Appended[] = tasks.map((task) => ({ ...task }))
   let ignored = 0
   if (chunk) {
@@ -151,4 +154,48 @@ export function* append(
     ),
   )
   return draft.finish({ places: [...Array<undefined>(ignored).fill(undefined), ...places], lanes })
+}
+
+/** Whoever did not hear the answer asks again within so long, in ms; and so many blocks may have come meanwhile. */
+const AGAIN = 60_000
+const BLOCKS = 256
+
+/** Where the blocks of an append are that bear its nonce: of all of them, or of none. */
+function* sought(
+  draft: Draft,
+  tasks: readonly NewTask[],
+  { now, nonce, batch }: { now: number; nonce: string; batch?: BatchChunk },
+): Step<AppendValue['places'] | undefined> {
+  const groups = group(
+    tasks.map((task) => (batch ? { ...task, batch: batch.id } : task)),
+    now,
+  )
+  const lanes = new Map<Lane, ReadOf<'block'>>()
+  const laneOf = ({ queue, priority, runAt }: Group) => findLane(draft, queue, priority, runAt !== undefined)?.lane
+  for (const of of groups) {
+    const lane = laneOf(of)
+    if (lane === undefined) return undefined // it was allotted with the first block
+    const options = { limit: BLOCKS + groups.length, reverse: true }
+    lanes.set(lane, lanes.get(lane) ?? range('block', [lane, 0], [lane, LAST], options))
+  }
+  yield [...lanes.values()]
+  const mine = new Map([...lanes].map(([lane, { found }]) => [lane, found.filter((made) => made.nonce === nonce)]))
+  const places: AppendValue['places'] = []
+  for (const of of groups) {
+    const lane = laneOf(of) ?? Number.NaN
+    const made = mine.get(lane)?.pop()
+    if (!made) {
+      const { found = [] } = lanes.get(lane) ?? {}
+      const seenAll = found.length < BLOCKS + groups.length || (found.at(-1)?.at ?? now) < now - AGAIN
+      if (seenAll && places.length === 0) return undefined
+      throw new StorageError(
+        'lost',
+        'So much was stored since that nobody knows whether this was: look before you repeat it.',
+      )
+    }
+    of.members.forEach((member, i) => {
+      places[member] = { lane, position: made.from + i }
+    })
+  }
+  return places
 }

@@ -69,7 +69,7 @@ function isOutcomeAtHeart(outcome: unknown): outcome is Fields {
 
 function isOutcome(outcome: Fields): boolean {
   if (!isOutcomeAtHeart(outcome)) return false
-  const { at, times, attempts, reason, name, enqueuedAt, batch } = outcome
+  const { at, times, attempts, reason, name, enqueuedAt, enqueued, batch } = outcome
   const size = length(outcome)
   return (
     isNumber(at) &&
@@ -78,6 +78,7 @@ function isOutcome(outcome: Fields): boolean {
     maybe(isText, reason) &&
     maybe((value) => isName(value, size), name) &&
     maybe(isNumber, enqueuedAt) &&
+    maybe((list) => list instanceof Float64Array && list.length === size && list.every(isNumber), enqueued) &&
     maybe(isText, batch)
   )
 }

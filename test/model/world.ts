@@ -80,8 +80,8 @@ export class World {
     return { id: `host${i + 1}.${this.#lives++}`, client: i, seq: 0, held: [] }
   }
 
-  /** Does a step, then looks at everything. */
-  async run({ action, fault, page }: Step): Promise<void> {
+  /** Does a step, then looks at everything; unless it is told not to, because others have looked there. */
+  async run({ action, fault, page }: Step, look = true): Promise<void> {
     const line = this.script.push(describeStep(action, fault)) - 1
     const i = 'client' in action ? action.client : 'host' in action ? action.host : 0
     const client = this.clients[i] ?? this.#connect(i)
@@ -100,6 +100,7 @@ export class World {
     await this.#learn()
     const reader = this.#client(i)
     reader.storage.disarm()
+    if (!look) return
     // With many tasks, not after every step, nor in small pages.
     const many = this.model.tasks.length > MANY
     await check(this, reader, many ? MANY : page, !many || this.script.length % 4 === 0)
@@ -225,6 +226,16 @@ export class World {
       }
       case 'prune':
         return this.#prune(i, action)
+      case 'repair': {
+        const nothing = { damaged: {}, failed: 0, returned: 0 }
+        const found = (repaired: unknown) => same(repaired, nothing, 'what a repair found')
+        return this.#attempt(
+          i,
+          ({ backend }) => backend.repair(),
+          () => {},
+          found,
+        )
+      }
       case 'time': {
         this.now += action.ms
         // A clock that is set back stands still by the other one; a short jump forward may be one of the wall clock alone.
