@@ -1,5 +1,6 @@
 // Makes one file out of tests and the harness. 'vitest' is the harness there, and 'sitq' and what tests import of src/ is the
 // package as it was installed: inside the bundle where a runtime takes only one file, else imported by it.
+import { readFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'vite'
 import { app } from './pack.js'
@@ -7,6 +8,7 @@ import { app } from './pack.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const harness = fileURLToPath(new URL('harness/', import.meta.url))
 const FILES = 'sitq-runtime-tests/files'
+const GUIDE = 'sitq-runtime-tests/guide'
 
 /**
  * @typedef {{ pattern: RegExp, reason: string }} Skip
@@ -29,7 +31,7 @@ export async function bundle({ entry, files, skips, whole, before = [], format, 
     root,
     configFile: false,
     logLevel: 'error',
-    plugins: [testFiles(files, skips, before), published(whole)],
+    plugins: [testFiles(files, skips, before), guide(), published(whole)],
     // Nothing is taken for a browser or for Node: what a package offers to everyone.
     resolve: { conditions: ['module', 'import', 'default'], mainFields: ['module', 'main'] },
     define: { 'process.env.NODE_ENV': '"production"' },
@@ -69,6 +71,21 @@ function testFiles(files, skips, before) {
             ...skips.map(({ pattern, reason }) => `{ pattern: ${pattern}, reason: ${JSON.stringify(reason)} },`),
             ']',
           ].join('\n'),
+  }
+}
+
+/** The example of docs/edge.md, which is run too. */
+function guide() {
+  return {
+    name: 'guide',
+    enforce: /** @type {const} */ ('pre'),
+    resolveId: (/** @type {string} */ id) => (id === GUIDE ? `\0${GUIDE}.ts` : undefined),
+    load(/** @type {string} */ id) {
+      if (id !== `\0${GUIDE}.ts`) return undefined
+      const [, code] = readFileSync(`${root}docs/edge.md`, 'utf8').match(/^```ts\n([\s\S]*?)^```$/m) ?? []
+      if (!code) throw new Error('docs/edge.md has no example.')
+      return code
+    },
   }
 }
 

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { stripVTControlCharacters } from 'node:util'
 import { bundle } from './bundle.js'
 import { app, pack } from './pack.js'
 import { runtimes } from './runtimes.js'
@@ -12,7 +13,7 @@ import { smoke, testFiles } from './suites.js'
 /** What the harness puts before each of its lines. */
 const MARK = '\x1e'
 /** ms; for all tests in one runtime. */
-const MOST = 180_000
+const MOST = 300_000
 
 const [only] = process.argv.filter((argument) => argument.startsWith('--only=')).map((argument) => argument.slice(7))
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
@@ -86,5 +87,5 @@ function counts(verdicts) {
 
 /** @param {string | undefined} text */
 function indent(text = '') {
-  return text.replace(/^/gm, '  ')
+  return stripVTControlCharacters(text).replaceAll('\0', '').replace(/^/gm, '  ')
 }

@@ -9,7 +9,7 @@ import {
   noWebAssembly,
   otherErrorClones,
   otherRealm,
-  slowTurns,
+  slowVM,
   testDouble,
 } from './suites.js'
 
@@ -73,7 +73,7 @@ export const runtimes = {
     format: 'iife',
     whole: true,
     before: [],
-    skips: [...everywhere, ...noIndexedDB, ...otherRealm, ...fixedSymbol, ...slowTurns],
+    skips: [...everywhere, ...noIndexedDB, ...otherRealm, ...fixedSymbol, ...slowVM],
     command: () => [process.execPath, `${here}edge-vm/host.js`],
   },
 }

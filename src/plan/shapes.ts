@@ -78,7 +78,7 @@ function isOutcome(outcome: Fields): boolean {
     maybe(isText, reason) &&
     maybe((value) => isName(value, size), name) &&
     maybe(isNumber, enqueuedAt) &&
-    maybe((list) => list instanceof Float64Array && list.length === size && list.every(isNumber), enqueued) &&
+    maybe((list) => isA(list, Float64Array) && list.length === size && list.every(isNumber), enqueued) &&
     maybe(isText, batch)
   )
 }
