@@ -122,7 +122,8 @@ function fields(value: object, seen: Set<object> | undefined, level: number): Fl
   return undefined
 }
 
-function isSimple(value: unknown): boolean {
+/** Neither an object nor a thing that cannot be cloned. */
+export function isSimple(value: unknown): boolean {
   return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
 }
 

@@ -84,10 +84,10 @@ async function storeAll(job: Import): Promise<void> {
     const storing = store(job, chunk)
     // Read what comes next only once the storage has been asked: collecting may take long and does not wait in between.
     if (!chunk.last) next = collect(job)
-    const stored = await storing
-    if (!stored.ok) throw explained(chunk, stored.error)
+    const ignored = await storing
+    if (!ignored.ok) throw explained(chunk, ignored.error)
     client.added([job.template.queue])
-    if (stored.value.includes(undefined)) {
+    if (ignored.value > 0) {
       // Another import of the same batch is ahead of this one, or the batch was cancelled.
       const view = await client.backend.batch(job.id)
       if (view && !view.open) return chunker.stop()
@@ -116,18 +116,11 @@ function collect({ client, chunker, options, skip }: Import): Promise<Settled<Ch
   )
 }
 
-function store({ client, template, id, stages, options }: Import, { offset, inputs, last }: Chunk) {
+function store({ client, template, id, stages, options }: Import, { offset, inputs, sizes, last }: Chunk) {
   const { durability, open = false } = options
-  return settled(
-    client.backend.add(
-      inputs.map((input) => ({ ...template, input })),
-      {
-        now: client.clock.now(),
-        batch: { id, queue: template.queue, offset, open: !last || open, ...(stages ? { stages } : {}) },
-        ...(durability ? { durability } : {}),
-      },
-    ),
-  )
+  const batch = { id, queue: template.queue, offset, open: !last || open, ...(stages ? { stages } : {}) }
+  const how = { now: client.clock.now(), batch, ...(durability ? { durability } : {}) }
+  return settled(client.backend.addAlike({ ...template, inputs, sizes }, how))
 }
 
 /** Proxies are only found out when they are stored. The chunk they are in was not. */
