@@ -281,9 +281,17 @@ describe('enqueueMany', () => {
       path: 'input[6].user.save',
     })
     expect(await (await queue.batch('b'))?.progress()).toMatchObject({ total: 4, open: true })
-    const proxied = numbers(3).map((n) => (n === 1 ? new Proxy({ n }, {}) : n))
-    await expect(queue.enqueueMany('echo', proxied, { id: 'p' })).rejects.toMatchObject({ path: 'input[1]' })
+    const proxied = numbers(3).map((n) => (n === 1 ? { at: new Date(), state: new Proxy({ n }, {}) } : n))
+    await expect(queue.enqueueMany('echo', proxied, { id: 'p' })).rejects.toMatchObject({ path: 'input[1].state' })
     expect(await queue.batch('p')).toBeUndefined()
+  })
+
+  it('takes reactive Proxies for the plain data they show', async () => {
+    const { queue, host } = setup()
+    const inputs = numbers(10).map((n) => (n === 6 ? new Proxy({ n, list: new Proxy([n], {}) }, {}) : { n, list: [n] }))
+    const batch = await queue.enqueueMany('echo', inputs, { chunkSize: 4 })
+    await host.run(echo)
+    expect(values(await batch.collect())).toEqual(numbers(10).map((n) => ({ n, list: [n] })))
   })
 
   it('leaves the batch open when the inputs throw, and throws the same', async () => {

@@ -1,7 +1,7 @@
 import type { BatchView } from '../backend.js'
 import { checkKnown, checkNumber, checkText } from '../checks.js'
-import { whyUncloneable } from '../cloneable.js'
-import { InvalidOptionError } from '../errors.js'
+import { cloneOf } from '../cloneable.js'
+import { InvalidOptionError, StorageError } from '../errors.js'
 import type { Stage } from '../plan/records.js'
 import { randomText } from '../random.js'
 import { nextTurn } from '../turn.js'
@@ -84,8 +84,9 @@ async function storeAll(job: Import): Promise<void> {
     const storing = store(job, chunk)
     // Read what comes next only once the storage has been asked: collecting may take long and does not wait in between.
     if (!chunk.last) next = collect(job)
-    const ignored = await storing
-    if (!ignored.ok) throw explained(chunk, ignored.error)
+    let ignored = await storing
+    if (!ignored.ok) ignored = await store(job, copied(chunk, ignored.error))
+    if (!ignored.ok) throw ignored.error
     client.added([job.template.queue])
     if (ignored.value > 0) {
       // Another import of the same batch is ahead of this one, or the batch was cancelled.
@@ -123,13 +124,13 @@ function store({ client, template, id, stages, options }: Import, { offset, inpu
   return settled(client.backend.addAlike({ ...template, inputs, sizes }, how))
 }
 
-/** Proxies are only found out when they are stored. The chunk they are in was not. */
-function explained({ offset, inputs }: Chunk, error: unknown): unknown {
-  for (const [i, input] of inputs.entries()) {
-    const why = whyUncloneable(input, `input[${offset + i}]`)
-    if (why) return why
-  }
-  return error
+/**
+ * Proxies are only found out when they are stored: here are copies of what they show. The chunk they are in was not stored.
+ * Throws what is in the way of that, or the error if it was not about the inputs.
+ */
+function copied(chunk: Chunk, error: unknown): Chunk {
+  if (!(error instanceof StorageError && error.code === 'uncloneable')) throw error
+  return { ...chunk, inputs: chunk.inputs.map((input, i) => cloneOf(input, `input[${chunk.offset + i}]`)) }
 }
 
 function checkSame({ id, stages: before }: BatchView, stages: Stage[] | undefined): void {
