@@ -1,6 +1,7 @@
 /** The backend for everything that stores locally: plans, driven over a storage. */
 import type {
   AddOptions,
+  Appends,
   Backend,
   BatchView,
   Change,
@@ -56,6 +57,14 @@ export class LocalBackend implements Backend {
   readonly #runner: Runner
   readonly #appender: Appender
   readonly #closing = new AbortController()
+  readonly #begun = new Set<() => void>()
+  readonly appends: Appends = {
+    id: newNonce(),
+    listen: (begun) => {
+      this.#begun.add(begun)
+      return () => this.#begun.delete(begun)
+    },
+  }
 
   constructor(options: LocalOptions) {
     const { storage, channel, locks, departures, clock = systemClock, layout = LAYOUT } = options
@@ -75,7 +84,9 @@ export class LocalBackend implements Backend {
       },
       repaired: (repaired) => this.#repaired(repaired),
     })
-    this.#appender = new Appender(this.#runner, clock)
+    this.#appender = new Appender(this.#runner, clock, () => {
+      for (const begun of [...this.#begun]) begun()
+    })
   }
 
   get closed(): AbortSignal {

@@ -34,6 +34,9 @@ export class Work {
   /** Something was heard since the last exchange began. */
   #news = false
   #inVain = 0
+  /** Queues that were paused at the last look, and whether all were. */
+  #paused: ReadonlySet<string> = new Set()
+  #allPaused = false
   #closing = false
   #givesBack = false
   /** Not this host's any more: what comes in now counts for nothing. */
@@ -69,7 +72,20 @@ export class Work {
 
   hear(hint: Hint): void {
     if (hint.type === 'changed') this.check = true
-    if (hint.type === 'changed' || hint.type === 'added') this.look()
+    if (hint.type === 'changed' || (hint.type === 'added' && this.#isNews(hint))) this.look()
+  }
+
+  /** Tasks are being stored from this page: what is asked for now comes after that. False: they must wait. */
+  appending(): boolean {
+    if (this.#allPaused) return false
+    this.look()
+    return true
+  }
+
+  /** Not what this page has stored, unless it had to wait with all the rest; nor what is known to be paused. */
+  #isNews({ queues, by }: Extract<Hint, { type: 'added' }>): boolean {
+    const own = by !== undefined && by === this.#parts.backend.appends?.id
+    return !(own && !this.#allPaused) && !queues.every((queue) => this.#paused.has(queue))
   }
 
   /** What the executor says. */
@@ -207,6 +223,8 @@ export class Work {
   #looked(at: number, { settle }: { settle: readonly Settlement[] }, answer: Exchanged): void {
     const { claimed, parked, more, wakeAt } = answer
     this.lookedAt = at
+    this.#paused = new Set(answer.paused)
+    this.#allPaused = answer.allPaused === true
     this.wakeAt = wakeAt ?? Number.POSITIVE_INFINITY
     // A claim does not see what the same exchange gives back or leads to: that is for the next one, and no sign that asking is in vain.
     const changed = claimed.length > 0 || parked.length > 0 || settle.length > 0

@@ -50,6 +50,9 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
     batches: [...draft.changedBatches],
     more: taken?.more || followUps.length > 0,
     ...(taken && taken.wakeAt !== Number.POSITIVE_INFINITY ? { wakeAt: taken.wakeAt } : {}),
+    ...(taken && taken.paused.length > 0
+      ? { paused: taken.paused, allPaused: taken.paused.length === draft.ledgers.size }
+      : {}),
   })
 }
 
