@@ -131,7 +131,7 @@ describe('exchanges', () => {
     await w.ended(ids)
     expect(backend.exchanges.length).toBeLessThan(30)
     expect(executor.given.slice(0, 3)).toEqual([2, 4, 8])
-    expect(executor.most).toBeLessThanOrEqual(1_024)
+    expect(executor.most).toBeLessThanOrEqual(2_048)
   })
 
   test('slow tasks are claimed only for free slots', async () => {
