@@ -98,6 +98,7 @@ export class Work {
     const { clock, settings } = this.#parts
     const { random, maxCrashes, concurrency = 1 } = settings
     const host = this.#host
+    const at = clock.monotonic()
     const judging = { now: clock.now(), random, online: settings.online(), maxCrashes, table: this.#table, host }
     let ms = 0
     for (const run of runs) {
@@ -106,17 +107,17 @@ export class Work {
       if (!task) continue
       if (!('misfit' in run)) this.tally.ran++
       const settlement = settlementOf(task, run, judging)
-      this.hand.settle(settlement, clock.monotonic())
+      this.hand.settle(settlement, at)
     }
     const slots = this.#slots
     this.#pace = observe(this.#pace, { count: runs.length, ms }, { slots, workers: slots / concurrency })
     this.#inVain = 0
     this.#ended.count += runs.length
-    const passed = clock.monotonic() - this.#ended.since
+    const passed = at - this.#ended.since
     const dry = this.hand.running === 0
     if (passed < MEASURED && !dry) return
     this.#pace = measure(this.#pace, { count: this.#ended.count, ms: Math.max(passed, 1), dry })
-    this.#ended = { since: clock.monotonic(), count: 0 }
+    this.#ended = { since: at, count: 0 }
   }
 
   #crashed(crash: Extract<Report, { type: 'crashed' }>): void {
