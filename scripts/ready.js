@@ -1,16 +1,18 @@
-// Makes a fresh clone ready: checks Node, and runs `npm ci` when node_modules does not hold what package-lock.json asks for.
+// node scripts/ready.js [FOLDER]: makes a fresh clone ready, or a folder of it that has dependencies of its own. Checks Node, and
+// runs `npm ci` when node_modules does not hold what package-lock.json asks for.
 // Imports nothing but Node, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = process.argv[2] ?? '.'
+const root = `${fileURLToPath(new URL('..', import.meta.url))}${folder}/`
 const OLDEST_NODE = [20, 19] // what Vite 8 needs
 
 /** @typedef {{ version?: string, integrity?: string, optional?: boolean, devOptional?: boolean }} Locked */
 
 /**
- * @param {string} file a lockfile, relative to the root
+ * @param {string} file a lockfile, relative to the folder
  * @returns {Record<string, Locked>} its packages by the folder they are installed in
  */
 function packagesOf(file) {
@@ -29,11 +31,11 @@ function outdated() {
   } catch {
     return 'The dependencies are not installed yet'
   }
-  for (const [folder, wanted] of Object.entries(packagesOf('package-lock.json'))) {
-    const present = installed[folder]
-    if (folder === '' || (!present && (wanted.optional || wanted.devOptional))) continue
+  for (const [place, wanted] of Object.entries(packagesOf('package-lock.json'))) {
+    const present = installed[place]
+    if (place === '' || (!present && (wanted.optional || wanted.devOptional))) continue
     if (present?.version !== wanted.version || present?.integrity !== wanted.integrity) {
-      return `The installed dependencies are out of date (${folder.replace('node_modules/', '')})`
+      return `The installed dependencies are out of date (${place.replace('node_modules/', '')})`
     }
   }
   return undefined

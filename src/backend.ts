@@ -19,11 +19,20 @@ export interface NewTask {
   queue: string
   name: string
   input: unknown
+  /** About how many bytes the input takes when stored, from whoever knows; see roughSize. */
+  size?: number
   /** −100 … 100, lower first. */
   priority: number
   /** ms since the epoch; absent or not after now: at once. */
   runAt?: number
   settings?: TaskSettings
+}
+
+/** Tasks that differ in nothing but their inputs. */
+export interface AlikeTasks extends Omit<NewTask, 'input' | 'size'> {
+  inputs: readonly unknown[]
+  /** About how many bytes each of them takes when stored; see roughSize. */
+  sizes: readonly number[]
 }
 
 /** The batch a chunk of tasks belongs to, created with its first chunk. */
@@ -43,6 +52,10 @@ export interface AddOptions {
   now: number
   batch?: BatchChunk
   durability?: 'relaxed' | 'strict'
+  /** Names this append among those of the last minute, for when it is asked for again. Default: a new one. */
+  nonce?: string
+  /** It was asked for before, by this nonce, and not answered: if it is stored, that is the answer. */
+  again?: boolean
 }
 
 /** A task the host has ended or gives back. It counts only if the host holds it under that `seq`. */
@@ -118,6 +131,10 @@ export interface Exchanged {
   more: boolean
   /** When the next scheduled task is due. */
   wakeAt?: number
+  /** Queues that a claim passed over because they are paused … */
+  paused?: string[]
+  /** … which all are: nothing can be claimed before something is changed. */
+  allPaused?: boolean
 }
 
 /** What someone who is not the host asks to be changed. */
@@ -209,6 +226,17 @@ export interface Locks {
 }
 
 /**
+ * Says that tasks are being stored, to the host in the same page, which need not wait until they are: what it asks for from
+ * then on comes after that.
+ */
+export interface Appends {
+  /** What the hints about them bear. */
+  readonly id: string
+  /** Returns the way to stop listening. */
+  listen(begun: () => void): () => void
+}
+
+/**
  * Where hosts say that they go without giving back what they hold: their pages are left or reloaded, and what a page begins
  * to store then may never be stored. What they held was interrupted and counts no crash.
  */
@@ -240,6 +268,11 @@ export interface Backend {
   open(): Promise<void>
   /** Stores tasks, in order. Resolves with their ids, in order; undefined for those ignored because the batch had them. */
   add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]>
+  /**
+   * Stores tasks that are alike as the next ones of a batch. Resolves with how many of them, the first ones, were ignored because
+   * the batch had them.
+   */
+  addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }): Promise<number>
   /** Settles and claims in one transaction. The first exchange of a host, seq 1, makes its entry. */
   exchange(exchange: Exchange): Promise<Exchanged>
   /** Extends the lease. Answers what the host holds; undefined: it was voided. */
@@ -257,7 +290,7 @@ export interface Backend {
   /**
    * Takes back what dead hosts hold. `'left'`: those in `left` are dead, whatever else; `'expired'`: those too whose lease
    * has run out, or ends after `latest`, because it is from before the clock was put back; `'others'`: all but `me`, for who
-   * holds the lock. Each task counts a crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. `entered`: an
+   * holds the lock; and always those in `gone`. Each task counts a crash, unless its host is in `left`; at `maxCrashes` it fails as `crashed`. `entered`: an
    * exchange of this host was answered, so that it has an entry; if it has none, it was voided and takes nothing back.
    * Resolves with the number of tasks taken back; undefined: it was voided.
    */
@@ -265,6 +298,7 @@ export interface Backend {
     me: HostId
     dead: 'others' | 'expired' | 'left'
     left: readonly HostId[]
+    gone?: readonly HostId[]
     now: number
     /** ms since the epoch. Default: no lease ends too late to be true. */
     latest?: number
@@ -283,6 +317,8 @@ export interface Backend {
   readonly locks?: Locks
   /** Absent: a host that goes without a word counts as crashed. */
   readonly departures?: Departures
+  /** Absent: a host hears of new tasks by hints alone. */
+  readonly appends?: Appends
   /** Aborts with ClosedError when `close` is called: workers that wait for a role, or have it, end at once. Absent: they notice when they next use it. */
   readonly closed?: AbortSignal
   /** False: what is stored ends with this page or process. */

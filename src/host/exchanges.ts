@@ -3,7 +3,8 @@ import { StorageError } from '../errors.js'
 import type { HostId } from '../task.js'
 import { leaseEnd } from './lease.js'
 import type { HostParts } from './settings.js'
-import { endedIntervals, uncloneable } from './settle.js'
+import { uncloneable } from './settle.js'
+import { tellExchange } from './tell.js'
 
 type Content = Pick<Exchange, 'seq' | 'settle' | 'claim' | 'leave'>
 
@@ -76,7 +77,7 @@ export class Exchanges {
       try {
         const answer = await backend.exchange({ ...sent, host: this.#host, now, until: leaseEnd(settings, now) })
         this.#answered()
-        if (!answer.fenced) this.#tell(sent, answer)
+        if (!answer.fenced) tellExchange(backend, sent.settle, answer)
         return { sent, answer }
       } catch (error) {
         if (error instanceof StorageError && error.code === 'uncloneable' && this.#part(sent, error)) continue
@@ -113,16 +114,5 @@ export class Exchanges {
     // Nothing is claimed, and the role is not left, before all of it is recorded.
     this.#open = { seq, settle: settle.slice(0, half) }
     return true
-  }
-
-  #tell({ settle }: Content, { dropped, batches }: Exchanged): void {
-    if (settle.length === 0) return
-    const { backend } = this.#parts
-    const intervals = endedIntervals(settle, dropped)
-    if (intervals.length > 0 || batches.length > 0) backend.channel.post({ type: 'ended', intervals, batches })
-    if (backend.locks) return
-    // There may be other hosts to run what this one has just stored or given back.
-    const queues = settle.flatMap(({ followUps }) => followUps?.map(({ queue }) => queue) ?? [])
-    if (queues.length > 0) backend.channel.post({ type: 'added', queues: [...new Set(queues)] })
   }
 }

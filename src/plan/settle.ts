@@ -19,15 +19,22 @@ export interface Settled {
 
 type Aside = Extract<Settlement, { to: 'aside' }>
 
+/** The blocks of these positions, as far as they are at hand; that of neighbours once. */
+export function* blocksOf(settle: readonly Settlement[], blocks: Blocks): Generator<Block> {
+  let block: Block | undefined
+  for (const { lane, position } of settle) {
+    if (block && block.lane === lane && block.from <= position && position < block.to) continue
+    block = blocks.at(lane, position)
+    if (block) yield block
+  }
+}
+
 /** Batches that settling these touches, as far as the blocks at hand tell. */
 export function* batchesOf(settle: readonly Settlement[], blocks: Blocks): Generator<string> {
-  let block: Block | undefined
-  for (const { lane, position, followUps, endBatches } of settle) {
-    if (!block || block.lane !== lane || position < block.from || position >= block.to)
-      block = blocks.at(lane, position)
-    if (block?.batch !== undefined) yield block.batch
+  for (const { batch } of blocksOf(settle, blocks)) if (batch !== undefined) yield batch
+  for (const { followUps, endBatches } of settle) {
     for (const followUp of followUps ?? []) if (followUp.batch !== undefined) yield followUp.batch
-    yield* endBatches ?? []
+    if (endBatches) yield* endBatches
   }
 }
 
@@ -37,11 +44,13 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
   const { held, dropped } = release(draft, x.host, sorted)
   const followUps: Appended[] = []
   const asides: Aside[] = []
-  let run: Ending[] = []
-  let of: Block | undefined
-  const flush = () => {
-    if (of) writeOutcomes(draft, of, run, x.now)
-    run = []
+  const endings: Ending[] = []
+  let block: Block | undefined
+  let counts = { completed: 0, failed: 0 }
+  const count = () => {
+    if (block && counts.completed > 0) countBatch(draft, block, 'completed', counts.completed, x.now)
+    if (block && counts.failed > 0) countBatch(draft, block, 'failed', counts.failed, x.now)
+    counts = { completed: 0, failed: 0 }
   }
   for (const one of held) {
     const { lane, position } = one
@@ -49,37 +58,37 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
       asides.push(one)
       continue
     }
-    if (!of || of.lane !== lane || position >= of.to || position < of.from) {
-      flush()
-      of = blocks.at(lane, position)
+    if (!block || block.lane !== lane || position >= block.to || position < block.from) {
+      count()
+      block = blocks.at(lane, position)
     }
-    if (!of) throw new DamagedError('block', `that of task ${lane}/${position}, which runs, is gone`)
-    run.push(endingOf(one))
-    followUps.push(...consequences(draft, of, one, x.now))
+    if (!block) throw new DamagedError('block', `that of task ${lane}/${position}, which runs, is gone`)
+    endings.push(endingOf(block, one))
+    const batch = batchOf(draft, block)
+    if (one.to === 'completed' && batch?.stages) {
+      const item = { block, position, index: flowIndex(block, position), output: one.value }
+      const next = continueFlow(draft, batch, item, x.now)
+      if (next) followUps.push(next)
+    } else counts[one.to]++
+    if (one.followUps || one.endBatches) followUps.push(...consequences(draft, one, x.now))
   }
-  flush()
+  count()
+  writeOutcomes(draft, endings, x.now)
   moveAside(draft, asides)
   return { dropped, followUps }
 }
 
-function endingOf(one: Exclude<Settlement, Aside>): Ending {
+function endingOf(block: Block, one: Exclude<Settlement, Aside>): Ending {
   const { position, startedAt, finishedAt, attempt } = one
-  const ended = { position, startedAt, finishedAt, attempt }
+  const ended = { block, position, startedAt, finishedAt, attempt }
   return one.to === 'completed'
     ? { ...ended, kind: COMPLETED, value: one.value }
     : { ...ended, kind: FAILED, value: one.error }
 }
 
-/** Batch counts, the next stage of a pipeline, follow-ups, and the ends of batches' inputs. */
-function consequences(draft: Draft, block: Block, one: Exclude<Settlement, Aside>, now: number): Appended[] {
+/** Follow-ups, and the ends of batches' inputs. */
+function consequences(draft: Draft, one: Exclude<Settlement, Aside>, now: number): Appended[] {
   const next: Appended[] = []
-  const batch = batchOf(draft, block)
-  if (one.to === 'failed') countBatch(draft, block, 'failed', 1, now)
-  else if (batch?.stages) {
-    const item = { block, position: one.position, index: flowIndex(block, one.position), output: one.value }
-    const task = continueFlow(draft, batch, item, now)
-    if (task) next.push(task)
-  } else countBatch(draft, block, 'completed', 1, now)
   for (const { batch: joins, ...task } of one.followUps ?? []) {
     if (joins === undefined) next.push(task)
     else next.push(...join(draft, joins, task, now))
@@ -99,8 +108,7 @@ function join(draft: Draft, id: string, task: Appended, now: number): Appended[]
   // One that does not exist gets what joins it, and ends with that: nobody else would ever end it.
   const batch = draft.batches.get(id) ?? { ...newBatch(id, task.queue, now), open: false }
   if (batch.stopped) return []
-  const joined = { ...task }
-  joinBatch(batch, [joined])
+  const joined = { ...task, ...joinBatch(batch, 1) }
   batch.joined = (batch.joined ?? 0) + 1
   closeBatch(batch, now)
   draft.changedBatch(batch)

@@ -15,6 +15,44 @@ export function appendTests(kit: Kit): void {
       expect(views.map((view) => view?.id)).toEqual(ids)
     })
 
+    it('asked for again by its nonce, answers with what is stored, and stores what is not', async () => {
+      const b = await start(kit)
+      const tasks = upTo(600).map((i) => ({
+        queue: i % 3 ? 'a' : 'b',
+        name: 'n',
+        input: i,
+        priority: i % 2,
+        ...(i % 5 ? {} : { runAt: b.now + 1_000 }),
+      }))
+      const chunk = { id: 'imported', queue: 'a', offset: 0, open: true }
+      for (const [nonce, batch] of [
+        ['one', {}],
+        ['two', { batch: chunk }],
+      ] as const) {
+        const options = { now: b.now, nonce, again: true, ...batch }
+        const ids = await b.backend.add(tasks, options)
+        await b.add(3)
+        await b.added(300, { id: nonce })
+        expect(await b.backend.add(tasks, options)).toEqual(ids)
+        expect(inputs((await b.backend.get(ids.map((id) => id ?? ''))).flatMap((view) => view ?? []))).toEqual(
+          upTo(600),
+        )
+      }
+      expect(await b.counts()).toEqual({ available: 2 * (480 + 303), scheduled: 2 * 120 })
+      expect(await b.backend.batch('imported')).toMatchObject({ total: 600 })
+    })
+
+    it('asked for again says so if too much was stored since to tell', async () => {
+      const b = await start(kit)
+      const task = { queue: 'default', name: 'n', input: 0, priority: 0 }
+      await b.backend.add([task], { now: b.now, nonce: 'old' })
+      for (const i of upTo(4)) await b.added(upTo(70).map((n) => ({ input: 'x'.repeat(70_000 + i + n) })))
+      const again = { now: b.now, nonce: 'old', again: true }
+      await expect(b.backend.add([task], again)).rejects.toMatchObject({ code: 'lost' })
+      b.now += 120_000
+      expect(await b.backend.add([task], { ...again, now: b.now })).toHaveLength(1)
+    })
+
     it('stores all there is to a task', async () => {
       const b = await start(kit)
       const settings = { timeout: 5, meta: { a: 1 }, retry: { attempts: 9 } }

@@ -1,0 +1,83 @@
+// The tests in a Worker, which reaches Durable Objects by their bindings.
+import { systemClock } from 'sitq'
+import { QueueObject } from 'sitq/durable-object'
+import { ObjectKVStorage } from '../../src/durable-object/storage.js'
+import { stores } from '../../src/plan/records.js'
+import type { RawRead } from '../../src/storage.js'
+import { NOW } from '../../test/backend/bench.js'
+import { type Handlers, handlersOf } from './handlers.js'
+import { type Env, here, type Looking, type Probing } from './here.js'
+import { telling } from './telling.js'
+
+/** Nothing runs in it, and its time is the one that the tests begin with. */
+export class Plain extends QueueObject implements Looking {
+  override settings = { clock: { ...systemClock, now: () => NOW } }
+
+  look(reads: RawRead[]) {
+    return looked(this.ctx, reads)
+  }
+}
+
+/** Tasks run in it, unless it is named `idle…`. */
+export class Working extends QueueObject<Env, Handlers> implements Looking, Probing {
+  #ahead = 0
+  readonly #runs = (note: string) => this.ctx.storage.kv?.put(`run:${String(this.#ran++).padStart(6, '0')}`, note)
+  #ran = this.ran().length
+  readonly #handlers = handlersOf({ ran: this.#runs, die: () => this.die() })
+  override settings = {
+    ...(this.ctx.id.name?.startsWith('idle') ? {} : { handlers: this.#handlers }),
+    clock: { ...systemClock, now: () => Date.now() + this.#ahead },
+  }
+
+  look(reads: RawRead[]) {
+    return looked(this.ctx, reads)
+  }
+
+  die(): void {
+    this.ctx.abort('A test takes it down.')
+  }
+
+  ring(): Promise<void> {
+    return this.alarm()
+  }
+
+  /** The platform's clock is not ours to move: only what the object takes for the time. */
+  jump(ms: number): void {
+    this.#ahead += ms
+  }
+
+  async alarmIn(): Promise<number | undefined> {
+    const at = await this.ctx.storage.getAlarm()
+    return at === null ? undefined : at - Date.now()
+  }
+
+  async forgetAlarm(): Promise<void> {
+    await this.ctx.storage.deleteAlarm()
+  }
+
+  ran(): string[] {
+    const found = this.ctx.storage.kv?.list({ start: 'run:', end: 'run;' }) ?? []
+    return [...found].map(([, note]) => String(note))
+  }
+
+  async enqueueInside(input: string): Promise<string> {
+    return (await this.queue.enqueue('echo', input)).id
+  }
+}
+
+function looked(ctx: QueueObject['ctx'], reads: RawRead[]) {
+  return new ObjectKVStorage(ctx.storage).run(
+    function* () {
+      yield reads
+      return { writes: [], value: reads.map(({ keys, found }) => ({ keys, found })) }
+    },
+    { stores, write: false },
+  )
+}
+
+export default {
+  fetch(_: Request, env: Env): Response {
+    here.env = env
+    return telling()
+  },
+}

@@ -1,0 +1,137 @@
+import type { Retention } from '../backend.js'
+import { Backoff } from '../host/backoff.js'
+import { newHostId } from '../host/tenure.js'
+import { inline } from '../inline.js'
+import type { LocalBackend } from '../local.js'
+import { stores } from '../plan/records.js'
+import { wake } from '../plan/wake.js'
+import type { TaskQueue } from '../queue.js'
+import type { HostId } from '../task.js'
+import { TaskWorker } from '../worker.js'
+import type { Alarm } from './alarm.js'
+import type { Settings } from './settings.js'
+import type { ObjectKVStorage } from './storage.js'
+
+/** Slices pruned in one turn, at most: others want the object too. */
+const SLICES = 16
+/** What could not be pruned at its age (its batch goes on) is looked at again after so long, in ms. */
+const PRUNE_AGAIN = 3_600_000
+/** Should a turn end without a word, the alarm goes off again so long after it should have, in ms. */
+const WATCHDOG = 30_000
+
+export interface TurnParts {
+  queue: TaskQueue
+  backend: LocalBackend
+  storage: ObjectKVStorage
+  alarm: Alarm
+  settings: Settings
+}
+
+/** What the object does when its alarm goes off. Nothing of it depends on when that is, nor on how often. */
+export class Turns {
+  readonly #parts: TurnParts
+  /** Pauses after turns that could do nothing about what there is to do, in ms. */
+  readonly #vain = new Backoff(1_000, 60_000, Math.random)
+  #turn: Promise<void> | undefined
+  #worker: TaskWorker | undefined
+
+  constructor(parts: TurnParts) {
+    this.#parts = parts
+  }
+
+  /** Never rejects: the platform would try again six times and then no more. */
+  run(): Promise<void> {
+    this.#turn ??= this.#run().finally(() => {
+      this.#turn = undefined
+    })
+    return this.#turn
+  }
+
+  /** Takes back at once what a host held that went down with an earlier instance of the object. */
+  async bury(host: HostId): Promise<void> {
+    try {
+      await this.#recover('left', [host])
+    } catch (error) {
+      this.#parts.settings.onError(error)
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { alarm, settings } = this.#parts
+    const { clock, onError } = settings
+    let pause = 0
+    let more = false
+    try {
+      alarm.inTurn = true
+      alarm.fired()
+      alarm.atLatest(clock.now() + settings.turn + settings.grace + WATCHDOG)
+      await this.#recover('expired', [])
+      const { done, left } = await this.#drain()
+      if (done || !left) this.#vain.reset()
+      else pause = this.#vain.next()
+      more = await this.#prune()
+    } catch (error) {
+      onError(error)
+      pause = this.#vain.next()
+    }
+    try {
+      await this.#sleep(pause, more)
+    } catch (error) {
+      onError(error)
+      alarm.atLatest(clock.now() + this.#vain.next())
+    } finally {
+      alarm.inTurn = false
+    }
+  }
+
+  async #recover(dead: 'expired' | 'left', gone: readonly HostId[]): Promise<void> {
+    const { backend, settings } = this.#parts
+    const { clock, maxCrashes } = settings
+    const options = { me: newHostId(), dead, left: [], gone, now: clock.now(), maxCrashes }
+    if (await backend.recover(options)) backend.channel.post({ type: 'changed', change: 'recover' })
+  }
+
+  /** Runs what can be run. `done`: something was; `left`: there is more. */
+  async #drain(): Promise<{ done: boolean; left: boolean }> {
+    const { settings } = this.#parts
+    if (!settings.runs) return { done: false, left: false }
+    const { clock, turn, grace } = settings
+    this.#worker ??= this.#makeWorker()
+    const worker = this.#worker
+    const endTurn = clock.timer(turn, () => void worker.stop({ grace }))
+    try {
+      const { ran, more } = await worker.drain({ deadline: clock.now() + turn + grace })
+      return { done: ran > 0, left: more }
+    } finally {
+      endTurn()
+    }
+  }
+
+  #makeWorker(): TaskWorker {
+    const { queue, settings } = this.#parts
+    const { concurrency, queues, maxCrashes, retention, clock, onError, handlers = {} } = settings
+    const executor = inline(handlers, { concurrency, clock })
+    return new TaskWorker(queue, { executor, queues, maxCrashes, retention, onError })
+  }
+
+  /** Resolves to true if there is more. */
+  async #prune(): Promise<boolean> {
+    const { backend, alarm, settings } = this.#parts
+    const retention: Retention = { ...settings.retention, now: settings.clock.now() }
+    for (let i = 0; i < SLICES; i++) {
+      if (await backend.prune(retention)) continue
+      alarm.pruneAt = settings.clock.now() + PRUNE_AGAIN
+      return false
+    }
+    return true
+  }
+
+  /** Sets the alarm to when there is something to do. */
+  async #sleep(pause: number, more: boolean): Promise<void> {
+    const { storage, alarm, settings } = this.#parts
+    const now = settings.clock.now()
+    const found = await storage.run(() => wake(now), { stores, write: false })
+    const next = more ? now : alarm.next(found, now)
+    alarm.set(Math.max(next, now + pause))
+  }
+}
