@@ -16,6 +16,9 @@ export const ALONE = 2
 const PARKED = 4096
 const MARK = 8
 
+/** Of what may be parked in one transaction: what a stretch of so many tasks takes up. */
+export const parkingCosts = (tasks: number): number => Math.max(tasks, MARK)
+
 /** What is known of a stretch that waited. */
 type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
 
@@ -111,7 +114,7 @@ export class Taking {
           ...(error === undefined ? {} : { error }),
         })
         this.parked.add(name)
-        this.parkable -= Math.max(end - start, MARK)
+        this.parkable -= parkingCosts(end - start)
       }
       start = end
     }
