@@ -3,10 +3,11 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import {
   everywhere,
-  fixedSymbol,
   noBlobClones,
   noIndexedDB,
+  noMessages,
   noWebAssembly,
+  otherBuiltIns,
   otherErrorClones,
   otherRealm,
   slowVM,
@@ -73,7 +74,7 @@ export const runtimes = {
     format: 'iife',
     whole: true,
     before: [],
-    skips: [...everywhere, ...noIndexedDB, ...otherRealm, ...fixedSymbol, ...slowVM],
+    skips: [...everywhere, ...noIndexedDB, ...otherRealm, ...noMessages, ...otherBuiltIns, ...slowVM],
     command: () => [process.execPath, `${here}edge-vm/host.js`],
   },
 }
