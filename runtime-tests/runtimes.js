@@ -7,6 +7,7 @@ import {
   noIndexedDB,
   noMessages,
   noWebAssembly,
+  noWindow,
   otherBuiltIns,
   otherErrorClones,
   otherRealm,
@@ -46,6 +47,7 @@ export const runtimes = {
   node: { ...server, command: () => [process.execPath, `${here}node/main.js`] },
   deno: {
     ...server,
+    skips: [...everywhere, ...noWindow],
     command: () => [binary('deno', 'deno'), 'run', '--allow-all', '--no-lock', `${here}deno/main.js`],
   },
   bun: { ...server, command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`] },

@@ -46,6 +46,14 @@ export const noIndexedDB = [
   },
 ]
 
+/** Deno has Web Locks and localStorage, but no window: what pages note of databases and departures is not noted. */
+export const noWindow = [
+  {
+    pattern: /storage-lost.*(between two sessions: told once|in the middle of a session: what was stored stays)/,
+    reason: 'there is no window',
+  },
+]
+
 export const noWebAssembly = [
   {
     pattern: /compiled WebAssembly|refuses what can be posted and not stored|a value that only a storage refuses/,

@@ -293,3 +293,14 @@ describe.runIf(typeof navigator !== 'undefined' && navigator.locks)('memory has 
     expect(a.errors).toEqual([])
   })
 })
+
+it('a hint that the platform refuses to send costs time, no more', async () => {
+  const refused = vi.spyOn(BroadcastChannel.prototype, 'postMessage').mockImplementation(() => {
+    throw new TypeError('expected i32') // what Deno says
+  })
+  onTestFinished(() => refused.mockRestore())
+  const { queue } = page(database())
+  const task = await queue.enqueue('echo', 1)
+  await vi.waitFor(() => expect(refused).toHaveBeenCalled())
+  expect((await queue.task(task.id).get())?.state).toBe('available')
+})
