@@ -94,6 +94,11 @@ export class Loop {
     this.#bell.ring()
   }
 
+  /** Tasks are being stored from this page. */
+  appending(): void {
+    if (this.#work.appending()) this.#bell.ring()
+  }
+
   hear(hint: Hint): void {
     this.#work.hear(hint)
     if (hint.type === 'left' || (hint.type === 'role' && hint.role !== 'host')) this.#chores.lookSoon()

@@ -25,14 +25,17 @@ interface Seen {
 export class Appender {
   readonly #runner: Runner
   readonly #clock: Clock
+  readonly #begun: () => void
   /** Lanes and tails by queue and priority, of one generation. */
   readonly #seen = new Map<string, Seen>()
   /** Appends of one page follow each other: two at once would guess the same tail. */
   #appending: Promise<unknown> = Promise.resolve()
 
-  constructor(runner: Runner, clock: Clock) {
+  /** `begun` is called whenever a transaction that appends has begun. */
+  constructor(runner: Runner, clock: Clock, begun: () => void) {
     this.#runner = runner
     this.#clock = clock
+    this.#begun = begun
   }
 
   /** What was seen is void. */
@@ -88,14 +91,19 @@ export class Appender {
     }
     // Should the storage run the plan again, not knowing whether it was committed, the plan looks where it was before.
     const plan = () => remember(append(tasks, { ...options, nonce, ...(tried ? { tried } : {}) }), (at) => (tried = at))
-    const value = await runner.run(plan, { stores, write: true, repeats, ...durability })
+    const value = await runner.run(() => this.#begin(plan()), { stores, write: true, repeats, ...durability })
     for (const { queue, priority, lane, tail } of value.lanes) this.#saw(laneKey(queue, priority), lane, tail)
     return value
   }
 
   #blindly({ blocks, generation }: { blocks: readonly Block[]; generation: number }): Plan<void> {
     if (generation !== this.#runner.generation) throw new KeyTakenError('the tails seen are void')
-    return appendBlind(blocks)
+    return this.#begin(appendBlind(blocks))
+  }
+
+  #begin<T>(plan: Plan<T>): Plan<T> {
+    this.#begun()
+    return plan
   }
 
   #saw(key: string, lane: Lane, tail: Position): void {

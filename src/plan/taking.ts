@@ -22,6 +22,8 @@ type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
 export class Taking {
   readonly claimed: Claimed[] = []
   readonly parked = new Set<string>()
+  /** Queues that are paused. */
+  readonly paused: string[] = []
   /** There is more to claim than was asked for. */
   more = false
   /** When the next scheduled task is due. */
