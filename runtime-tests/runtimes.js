@@ -50,7 +50,11 @@ export const runtimes = {
     skips: [...everywhere, ...noWindow],
     command: () => [binary('deno', 'deno'), 'run', '--allow-all', '--no-lock', `${here}deno/main.js`],
   },
-  bun: { ...server, command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`] },
+  bun: {
+    ...server,
+    skips: [...everywhere, ...otherErrorClones],
+    command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`],
+  },
   workerd: {
     entry: `${here}workerd/main.ts`,
     format: 'es',
