@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import {
   everywhere,
+  longClones,
   noBlobClones,
   noIndexedDB,
   noMessages,
@@ -52,7 +53,7 @@ export const runtimes = {
   },
   bun: {
     ...server,
-    skips: [...everywhere, ...otherErrorClones],
+    skips: [...everywhere, ...otherErrorClones, ...longClones],
     command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`],
   },
   workerd: {

@@ -76,6 +76,10 @@ export const otherRealm = [
   },
 ]
 
+export const longClones = [
+  { pattern: /an array of 4,000,000,000/, reason: 'structuredClone visits each index, as in WebKit' },
+]
+
 export const noMessages = [
   { pattern: /arrived during a pause|(a|returns a|enqueues a) port\b/, reason: 'there is no MessageChannel' },
 ]
