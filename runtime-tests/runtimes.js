@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import {
   everywhere,
+  lateIntervals,
   longClones,
   noBlobClones,
   noIndexedDB,
@@ -48,7 +49,7 @@ export const runtimes = {
   node: { ...server, command: () => [process.execPath, `${here}node/main.js`] },
   deno: {
     ...server,
-    skips: [...everywhere, ...noWindow],
+    skips: [...everywhere, ...noWindow, ...lateIntervals],
     command: () => [binary('deno', 'deno'), 'run', '--allow-all', '--no-lock', `${here}deno/main.js`],
   },
   bun: {
