@@ -1,7 +1,9 @@
 /** The backend for everything that stores locally: plans, driven over a storage. */
 import type {
   AddOptions,
+  AlikeTasks,
   Backend,
+  BatchChunk,
   BatchView,
   Change,
   Cursor,
@@ -121,6 +123,10 @@ export class LocalBackend implements Backend {
 
   add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
     return this.#appender.add(tasks, options)
+  }
+
+  addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }): Promise<number> {
+    return this.#appender.addAlike(tasks, options)
   }
 
   exchange(x: Exchange): Promise<Exchanged> {

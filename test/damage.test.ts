@@ -332,6 +332,21 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
     expect(await page.runAll()).toEqual([0, 1, 2])
   })
 
+  it('an outcome of tasks that were enqueued apart: it tells their times, or its first one, or nothing', async () => {
+    const { b, spoil, open } = await start()
+    const ids: string[] = []
+    for (let i = 0; i < 3; i++, b.now += 1_000) ids.push(...(await b.add(1)))
+    await b.runAll()
+    await spoil(outcome, (record) => ({ ...record, enqueued: [1, 2, 3] }))
+    const first = { status: 'completed', enqueuedAt: NOW }
+    expect(await open().backend.results(ids)).toMatchObject([first, first, first])
+    // Where it began can't be read either: it may have been in any of the blocks before its last.
+    await spoil(outcome, (record) => ({ to: record.to }))
+    const page = open()
+    expect((await page.backend.results(ids)).map((result) => result?.status)).toEqual(['failed', 'failed', 'failed'])
+    expect(await page.counts()).toEqual({ failed: 3 })
+  })
+
   it('a task aside without the mark of its gate, or the reverse, runs', async () => {
     for (const kind of ['gate', 'aside']) {
       for (const gate of [undefined, 'handler:work']) {

@@ -178,6 +178,24 @@ describe('the storage', () => {
     await expect.poll(() => figuresOf(page)).toEqual(sample)
   })
 
+  test('how much is used is shown, and the browser can be asked to keep it', async () => {
+    const page = await newPage()
+    const storage = page.locator('#status', { hasText: 'used' })
+    await expect.poll(() => storage.innerText()).toMatch(/[\d.,]+ [kMG]?B of [\d.,]+ [kMG]B used/)
+    const asked = await page.evaluate(() => {
+      const { persist } = navigator.storage
+      navigator.storage.persist = () => {
+        document.body.dataset.asked = 'yes'
+        return persist.call(navigator.storage)
+      }
+      return document.body.dataset.asked
+    })
+    expect(asked).toBeUndefined()
+    await page.getByRole('button', { name: 'Keep it' }).click()
+    await expect.poll(() => page.evaluate(() => document.body.dataset.asked)).toBe('yes')
+    await expect.poll(() => page.locator('#status').innerText()).toContain('Asked the browser to keep what is stored.')
+  })
+
   test('without a database the page works in memory, and says that nothing is kept', async () => {
     const page = await newPage()
     await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'indexedDB'))

@@ -99,6 +99,24 @@ it('settles and claims 128 of a batch with 6 requests, a block read for each 256
   }
 })
 
+it('settles and claims 256 that were stored one by one with 4 requests: one outcome, and no block is read twice', async () => {
+  const { b, storage, cost } = await make()
+  for (let i = 0; i < 256 * 12; i++) await b.add([{ input: i }])
+  const host = b.host()
+  let held = [...(await host.claim(256)), ...(await host.claim(256))]
+  for (let i = 0; i < 10; i++) {
+    const done = held.slice(0, 256)
+    const settle = done.map((task) => host.done(task))
+    const { requests, waves } = await cost(async () => {
+      const { claimed } = await host.exchange({ settle, claim: { limit: 256 } })
+      expect(inputs(claimed)).toEqual(upTo(256).map((input) => 256 * (i + 2) + input))
+      held = [...held.slice(256), ...claimed]
+    })
+    expect(requests).toEqual(['get block', 'get ledger', 'put ledger', 'put outcomes'])
+    expect([waves, storage.blocks]).toEqual([1, 256])
+  }
+})
+
 it('exchanges one task at a time with 6 requests', async () => {
   const { b, cost } = await make()
   await b.add(600, { id: 'b' })

@@ -69,6 +69,7 @@ function countsView(signal: AbortSignal): Node[] {
     for (const { state, dd, bar } of states) {
       setText(dd, count(counts[state]))
       bar.style.flex = String(counts[state])
+      bar.hidden = counts[state] === 0 // the gaps beside those that are empty would be seen
     }
   })
   return [

@@ -1,21 +1,26 @@
 /** Blocks that were read. They are written once and never changed, so they may be remembered between transactions. */
+import { roughSize } from '../rough-size.js'
 import type { Interval, Lane, Position } from '../task.js'
 import { DamagedError } from './damage.js'
 import type { Step } from './ledger.js'
-import { BLOCK_TASKS, type Block } from './records.js'
+import { BLOCK_BYTES, BLOCK_TASKS, type Block } from './records.js'
 import { blockAt, range } from './tables.js'
 
-/** How many blocks are kept; a block holds at most 256 tasks and about 128 kB. */
+/** So many blocks are kept, whatever they hold … */
 const KEPT = 64
+/** … and more, as long as they are small, as those of single tasks are: until they take about as much as so many full ones. */
+const KEPT_BYTES = KEPT * BLOCK_BYTES
+/** What a block takes beside its inputs. */
+const LEAST = 512
 
 export class BlockCache {
-  /** Most recently used last. */
-  readonly #blocks = new Map<string, Block>()
-  /** Of each lane, the blocks' beginnings, unsorted: few. */
-  readonly #starts = new Map<Lane, Set<Position>>()
+  /** With what each takes; most recently used last. */
+  readonly #sizes = new Map<Block, number>()
+  /** Of each lane, in order. */
+  readonly #lanes = new Map<Lane, Block[]>()
+  #size = 0
   /** Where the next claim will look, so that it can be read in the same wave as the ledger. */
   readonly next = new Map<Lane, { block: Position; limit: number }>()
-
   /** Tasks per block, of each lane, as last seen. */
   readonly #density = new Map<Lane, number>()
 
@@ -30,34 +35,44 @@ export class BlockCache {
   }
 
   find(lane: Lane, p: Position): Block | undefined {
-    for (const from of this.#starts.get(lane) ?? []) {
-      if (from > p) continue
-      const key = `${lane}:${from}`
-      const block = this.#blocks.get(key)
-      if (!block || block.to <= p) continue
-      this.#blocks.delete(key)
-      this.#blocks.set(key, block)
-      return block
-    }
-    return undefined
+    const block = holding(this.#lanes.get(lane) ?? [], p)
+    const size = block && this.#sizes.get(block)
+    if (!block || size === undefined) return undefined
+    this.#sizes.delete(block)
+    this.#sizes.set(block, size)
+    return block
   }
 
   keep(blocks: readonly Block[]): void {
     for (const block of blocks) {
-      this.#blocks.set(`${block.lane}:${block.from}`, block)
-      const starts = this.#starts.get(block.lane) ?? new Set()
-      this.#starts.set(block.lane, starts.add(block.from))
+      const list = this.#lanes.get(block.lane) ?? []
+      const at = lowerBound(list, block.from)
+      const same = list[at]
+      // Read again: the same block, but another object.
+      if (same?.from === block.from) this.#drop(same)
+      list.splice(at, 0, block)
+      this.#lanes.set(block.lane, list)
+      const size = LEAST + roughSize(block.inputs)
+      this.#sizes.set(block, size)
+      this.#size += size
     }
-    for (const [key, block] of this.#blocks) {
-      if (this.#blocks.size <= KEPT) break
-      this.#blocks.delete(key)
-      this.#starts.get(block.lane)?.delete(block.from)
+    for (const block of this.#sizes.keys()) {
+      if (this.#sizes.size <= KEPT || this.#size <= KEPT_BYTES) break
+      this.#drop(block)
     }
   }
 
+  #drop(block: Block): void {
+    const list = this.#lanes.get(block.lane) ?? []
+    list.splice(lowerBound(list, block.from), 1)
+    this.#size -= this.#sizes.get(block) ?? 0
+    this.#sizes.delete(block)
+  }
+
   clear(): void {
-    this.#blocks.clear()
-    this.#starts.clear()
+    this.#sizes.clear()
+    this.#lanes.clear()
+    this.#size = 0
     this.next.clear()
     this.#density.clear()
   }
@@ -101,8 +116,8 @@ export class Blocks {
 
   at(lane: Lane, p: Position): Block | undefined {
     const list = this.#lanes.get(lane) ?? []
-    const block = list[lowerBound(list, p + 1) - 1]
-    if (block && block.to > p) return block
+    const block = holding(list, p)
+    if (block) return block
     const cached = this.#cache.find(lane, p)
     if (cached) {
       list.splice(lowerBound(list, cached.from), 0, cached)
@@ -154,6 +169,12 @@ function together(stretches: Interval[]): Interval[] {
     else all.push({ ...stretch })
   }
   return all
+}
+
+/** The block that holds a position, among others of its lane, which are in order. */
+function holding(list: readonly Block[], p: Position): Block | undefined {
+  const block = list[lowerBound(list, p + 1) - 1]
+  return block && block.to > p ? block : undefined
 }
 
 /** Index of the first block that does not begin before `from`. */

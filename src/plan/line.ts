@@ -27,17 +27,19 @@ export class Line {
   /** The log of one lane, from its head. */
   *claim(ledger: Ledger, state: LaneState): Step<void> {
     let p = state.head
+    let jumped = false
     let skips = state.skips > 0 ? yield* this.#skips(state, p) : []
     while (!this.#taking.full) {
       const skip = skips.find((mark) => mark.to > p)
       if (skip && skip.from <= p) {
         p = this.#jump(state, p, skip)
+        jumped = true
         if (skip === skips.at(-1) && skips.length === SKIPS) skips = yield* this.#skips(state, p)
         continue
       }
       const block = this.#blocks.at(state.lane, p)
       if (!block) {
-        const read = yield* this.#read(state, p)
+        const read = yield* this.#read(state, p, jumped)
         if (read.length === 0) break
         // Positions of a lane are dense.
         if (!this.#blocks.at(state.lane, p)) throw new DamagedError('block', `that of task ${state.lane}/${p} is gone`)
@@ -46,6 +48,7 @@ export class Line {
       const to = this.#end(block, p, Math.min(block.to, skip?.from ?? Number.POSITIVE_INFINITY))
       this.#taking.take(ledger, block, p, to, { attempt: 1, crashes: 0 })
       p = to
+      jumped = false
     }
     if (this.#taking.full) this.#taking.leftOver()
     if (p !== state.head) {
@@ -85,14 +88,14 @@ export class Line {
   }
 
   /** Reads as many blocks from a position on as are likely to be needed. */
-  *#read({ lane, head, block }: LaneState, p: Position): Step<readonly Block[]> {
+  *#read({ lane, head, block }: LaneState, p: Position, jumped: boolean): Step<readonly Block[]> {
     const known = this.#blocks.rest(lane, p)
     if (known) return known
     const limit = this.#cache.estimate(lane, this.#taking.remaining)
     const ahead = range('block', [lane, p === head ? block : p], [lane, LAST], { limit })
-    // Skips end anywhere, in the middle of a block too.
+    // Skips end anywhere, in the middle of a block too; a block ends where the next one begins.
     const around = blockAt(lane, p)
-    yield p === head ? [ahead] : [around, ahead]
+    yield jumped ? [around, ahead] : [ahead]
     this.#cache.measure(lane, ahead.found)
     const found = [...around.found.filter(({ to }) => to > p), ...ahead.found]
     this.#blocks.add(found)

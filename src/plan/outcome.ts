@@ -4,6 +4,7 @@ import type { ErrorRecord, Interval, Lane, Position, Result, TaskId } from '../t
 import type { Draft } from './ledger.js'
 import {
   BLOCK_BYTES,
+  BLOCK_TASKS,
   type Block,
   CANCELLED,
   COMPLETED,
@@ -19,6 +20,7 @@ const OWN_RECORD_BYTES = 64 * 1024
 
 /** How one position ends. Its place has been left already. */
 export interface Ending {
+  block: Block
   position: Position
   kind: typeof COMPLETED | typeof FAILED | typeof CANCELLED
   value: unknown
@@ -31,20 +33,20 @@ export interface Ending {
 const outcomeKey = (outcome: Interval) => [outcome.lane, outcome.to - 1]
 const stateOf = { [COMPLETED]: 'completed', [FAILED]: 'failed', [CANCELLED]: 'cancelled' } as const
 
-/** Records the endings of neighbouring positions of one block. */
-export function writeOutcomes(draft: Draft, block: Block, endings: readonly Ending[], now: number): void {
+/** Records endings, sorted by lane and position. Neighbours go into one record, whatever blocks they come from. */
+export function writeOutcomes(draft: Draft, endings: readonly Ending[], now: number): void {
   let run: Ending[] = []
   let bytes = 0
   const flush = () => {
-    if (run.length > 0) writeRecord(draft, block, run, now)
+    writeRecord(draft, run, now)
     run = []
     bytes = 0
   }
   for (const ending of endings) {
     const size = roughSize(ending.value)
     const last = run.at(-1)
-    const apart = last && last.position + 1 !== ending.position
-    if (apart || bytes + size > BLOCK_BYTES || size > OWN_RECORD_BYTES) flush()
+    if (last && !joins(last, ending)) flush()
+    if (run.length === BLOCK_TASKS || bytes + size > BLOCK_BYTES || size > OWN_RECORD_BYTES) flush()
     run.push(ending)
     bytes += size
     if (size > OWN_RECORD_BYTES) flush()
@@ -52,29 +54,47 @@ export function writeOutcomes(draft: Draft, block: Block, endings: readonly Endi
   flush()
 }
 
-function writeRecord(draft: Draft, block: Block, run: readonly Ending[], now: number): void {
+/** A record is of one batch, or of none. */
+const joins = (a: Ending, b: Ending): boolean =>
+  a.position + 1 === b.position &&
+  (a.block === b.block || (a.block.lane === b.block.lane && a.block.batch === b.block.batch))
+
+function writeRecord(draft: Draft, run: readonly Ending[], now: number): void {
   const [first] = run
   if (!first) return
-  const from = first.position
-  const to = from + run.length
-  const names = typeof block.name === 'object' ? block.name.slice(from - block.from, to - block.from) : block.name
-  const attempts = run.map((ending) => ending.attempt)
-  const same = run.every((ending) => ending.kind === first.kind)
+  const { block, position: from, kind } = first
+  const times = new Float32Array(2 * run.length)
+  run.forEach(({ startedAt = Number.NaN, finishedAt = now }, i) => {
+    times[2 * i] = startedAt - now
+    times[2 * i + 1] = finishedAt - now
+  })
+  const alike = run.every((ending) => ending.kind === kind)
   const outcome: Outcome = {
     lane: block.lane,
     from,
-    to,
+    to: from + run.length,
     at: now,
-    kinds: same ? first.kind : Uint8Array.from(run, (ending) => ending.kind),
-    values: run.map((ending) => ending.value),
-    times: Float32Array.from(run.flatMap((e) => [(e.startedAt ?? Number.NaN) - now, (e.finishedAt ?? now) - now])),
-    name: names,
+    kinds: alike ? kind : Uint8Array.from(run, (ending) => ending.kind),
+    values: run.map(({ value }) => value),
+    times,
+    name: namesOf(run),
     enqueuedAt: block.at,
   }
-  if (attempts.some((attempt) => attempt !== 1)) outcome.attempts = attempts
+  if (run.some((ending) => ending.block.at !== block.at)) {
+    outcome.enqueued = Float64Array.from(run, (ending) => ending.block.at)
+  }
+  if (run.some(({ attempt }) => attempt !== 1)) outcome.attempts = run.map(({ attempt }) => attempt)
   if (block.batch !== undefined) outcome.batch = block.batch
   putOutcome(draft, outcome)
-  for (const ending of run) countEnded(draft, block.lane, ending.kind, 1)
+  if (alike) countEnded(draft, block.lane, kind, run.length)
+  else for (const ending of run) countEnded(draft, block.lane, ending.kind, 1)
+}
+
+/** One name for all, or one for each. */
+function namesOf(run: readonly Ending[]): string | string[] {
+  const names = run.map(({ block, position }) => nameAt(block, position - block.from))
+  const [first] = names
+  return first !== undefined && names.every((name) => name === first) ? first : names
 }
 
 export function putOutcome(draft: Draft, outcome: Outcome): void {
@@ -144,11 +164,15 @@ export function splitOutcome(draft: Draft, outcome: Outcome, p: Position): Outco
 /** The part of an outcome that covers [from, to). */
 export function sliceOutcome(outcome: Outcome, from: Position, to: Position): Outcome {
   const [a, b] = [from - outcome.from, to - outcome.from]
-  const { kinds, values, times, name, attempts } = outcome
+  const { kinds, values, times, name, enqueued, attempts } = outcome
   const piece: Outcome = { ...outcome, from, to, kinds: typeof kinds === 'number' ? kinds : kinds.slice(a, b) }
   if (values) piece.values = values.slice(a, b)
   if (times) piece.times = times.slice(2 * a, 2 * b)
   if (typeof name === 'object') piece.name = name.slice(a, b)
+  if (enqueued) {
+    piece.enqueued = enqueued.slice(a, b)
+    piece.enqueuedAt = enqueued[a] ?? outcome.at
+  }
   if (typeof attempts === 'object') piece.attempts = attempts.slice(a, b)
   return piece
 }
@@ -167,7 +191,7 @@ export function resultAt(outcome: Outcome, p: Position, id: TaskId, block?: Bloc
     id,
     name: outcome.name === undefined && block ? nameAt(block, p - block.from) : nameAt(outcome, i),
     attempts: attempts ?? (outcome.values ? 1 : 0),
-    enqueuedAt: outcome.enqueuedAt ?? block?.at ?? outcome.at,
+    enqueuedAt: outcome.enqueued?.[i] ?? outcome.enqueuedAt ?? block?.at ?? outcome.at,
     ...(started === undefined || Number.isNaN(started) ? {} : { startedAt: Math.round(outcome.at + started) }),
     finishedAt: Math.round(outcome.at + (outcome.times?.[2 * i + 1] ?? 0)),
   }

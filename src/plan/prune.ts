@@ -81,7 +81,7 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
   let pruned = 0
   let sweep = state.sweep
   let young = false
-  let ahead: readonly Outcome[] = outcomes.found
+  const gone: Block[] = []
   const end = blocks.found.at(-1)
   const seen = outcomes.found.length < OUTCOMES ? Number.POSITIVE_INFINITY : (outcomes.found.at(-1)?.to ?? 0)
   for (const block of blocks.found) {
@@ -89,7 +89,7 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
     if (block.from >= state.head || seen < block.to || (block === end && blocks.found.length > SLICE)) break
     if (block.from < sweep) continue
     sweep = block.to
-    const covering = ahead.filter((outcome) => overlap(outcome, block))
+    const covering = outcomes.found.filter((outcome) => overlap(outcome, block))
     const bare = without(block, covering)
     const batch = batchOf({ batches: o.kept }, block)
     if (bare.length > 0) yield* checkPlaces(place, block, bare)
@@ -104,10 +104,11 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
     } else {
       excess -= block.to - block.from
       pruned += block.to - block.from
-      const rest = forget(draft, place, block, covering)
-      ahead = [...rest, ...ahead.filter(({ from }) => from >= block.to)]
+      forget(draft, place, block, covering)
+      gone.push(block)
     }
   }
+  cut(draft, outcomes.found, gone)
   const ended = young || blocks.found.length <= SLICE || sweep === state.sweep || sweep >= state.head
   ledger.pruned += pruned
   if (pruned > 0) draft.changed(ledger)
@@ -131,24 +132,24 @@ function mayGo(block: Block, covering: readonly Outcome[], o: Slice, excess: num
   return newest < o.now - o.age || (block.batch === undefined && excess > 0)
 }
 
-/**
- * Deletes a block with what ended in it. What an outcome covers beside it (a long cancellation) stays; what it covers
- * beyond it is returned.
- */
-function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonly Outcome[]): Outcome[] {
-  const beyond: Outcome[] = []
+/** Deletes a block, and counts what ended in it no more. */
+function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonly Outcome[]): void {
   draft.writes.push(remove('block', [block.lane, block.from]))
   for (const outcome of covering) {
     for (let p = Math.max(outcome.from, block.from); p < Math.min(outcome.to, block.to); p++) {
       const kind = kindAt(outcome, p)
       ledger.ended[kind === COMPLETED ? 'completed' : kind === CANCELLED ? 'cancelled' : 'failed']--
     }
-    removeOutcome(draft, outcome)
-    if (outcome.from < block.from) putOutcome(draft, sliceOutcome(outcome, outcome.from, block.from))
-    if (outcome.to > block.to) beyond.push(sliceOutcome(outcome, block.to, outcome.to))
   }
-  for (const outcome of beyond) putOutcome(draft, outcome)
-  return beyond
+}
+
+/** Takes what ended in deleted blocks out of the outcomes. What one covers beside them stays. */
+function cut(draft: Draft, outcomes: readonly Outcome[], gone: readonly Block[]): void {
+  for (const outcome of outcomes) {
+    if (!gone.some((block) => overlap(block, outcome))) continue
+    removeOutcome(draft, outcome)
+    for (const { from, to } of without(outcome, gone)) putOutcome(draft, sliceOutcome(outcome, from, to))
+  }
 }
 
 /** Positions below the head that no outcome covers are leased or aside; if one is neither, something went wrong. */

@@ -40,7 +40,10 @@ export const COMPLETED = 0
 export const FAILED = 1
 export const CANCELLED = 2
 
-/** How neighbouring tasks of one block ended. Key `[lane, to - 1]`, so that a ceiling lookup finds what covers a position. */
+/**
+ * How neighbouring tasks ended that were settled together: up to 256, of one batch or of none. Key `[lane, to - 1]`, so that a
+ * ceiling lookup finds what covers a position.
+ */
 export interface Outcome extends Interval {
   /** When they were settled. */
   at: number
@@ -53,9 +56,11 @@ export interface Outcome extends Interval {
   /** Attempts made; absent if all made one. */
   attempts?: number | number[]
   reason?: string
-  /** Copied from the block, so that a result is one read. Absent in cancellations of long stretches, which span blocks. */
+  /** Copied from the blocks, so that a result is one read. Absent in cancellations of long stretches. */
   name?: string | string[]
   enqueuedAt?: number
+  /** Of each, where they come from blocks of several times; `enqueuedAt` is the first one's. */
+  enqueued?: Float64Array
   batch?: string
 }
 

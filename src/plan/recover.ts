@@ -6,7 +6,7 @@ import { giveBack } from './aside.js'
 import { countBatch } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { Draft, heldCount, hostEntry, type Part, partsOf } from './ledger.js'
-import { writeOutcomes } from './outcome.js'
+import { type Ending, writeOutcomes } from './outcome.js'
 import { FAILED, type Ledger } from './records.js'
 
 export type RecoverOptions = Parameters<Backend['recover']>[0]
@@ -37,20 +37,23 @@ export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number | un
   yield* blocks.need(poisoned)
   const pieces = poisoned.flatMap((part) => [...blocks.split(part)].map((piece) => ({ ...piece, part })))
   yield* draft.load({ batches: pieces.flatMap(({ block }) => block.batch ?? []) })
+  const endings: Ending[] = []
   for (const { block, from, to, part } of pieces) {
-    const error: ErrorRecord = {
+    const value: ErrorRecord = {
       name: 'CrashedError',
       code: 'crashed',
       message: `Its host went down ${part.crashes} times while it ran.`,
     }
-    const endings = Array.from({ length: to - from }, (_, i) => {
-      return { position: from + i, kind: FAILED, value: error, attempt: part.attempt } as const
-    })
-    writeOutcomes(draft, block, endings, o.now)
+    for (let position = from; position < to; position++) {
+      endings.push({ block, position, kind: FAILED, value, attempt: part.attempt })
+    }
     countBatch(draft, block, 'failed', to - from, o.now)
   }
+  writeOutcomes(draft, endings.sort(inOrder), o.now)
   return draft.finish(recovered)
 }
+
+const inOrder = (a: Ending, b: Ending) => a.block.lane - b.block.lane || a.position - b.position
 
 /** A host is dead as a whole: in every queue, or in none. */
 function deadHosts(ledgers: readonly Ledger[], { me, dead, left, gone = [], now, latest }: RecoverOptions): HostId[] {

@@ -37,34 +37,28 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
   const { held, dropped } = release(draft, x.host, sorted)
   const followUps: Appended[] = []
   const asides: Aside[] = []
-  let run: Ending[] = []
-  let of: Block | undefined
-  const flush = () => {
-    if (of) writeOutcomes(draft, of, run, x.now)
-    run = []
-  }
+  const endings: Ending[] = []
+  let block: Block | undefined
   for (const one of held) {
     const { lane, position } = one
     if (one.to === 'aside') {
       asides.push(one)
       continue
     }
-    if (!of || of.lane !== lane || position >= of.to || position < of.from) {
-      flush()
-      of = blocks.at(lane, position)
-    }
-    if (!of) throw new DamagedError('block', `that of task ${lane}/${position}, which runs, is gone`)
-    run.push(endingOf(one))
-    followUps.push(...consequences(draft, of, one, x.now))
+    if (!block || block.lane !== lane || position >= block.to || position < block.from)
+      block = blocks.at(lane, position)
+    if (!block) throw new DamagedError('block', `that of task ${lane}/${position}, which runs, is gone`)
+    endings.push(endingOf(block, one))
+    followUps.push(...consequences(draft, block, one, x.now))
   }
-  flush()
+  writeOutcomes(draft, endings, x.now)
   moveAside(draft, asides)
   return { dropped, followUps }
 }
 
-function endingOf(one: Exclude<Settlement, Aside>): Ending {
+function endingOf(block: Block, one: Exclude<Settlement, Aside>): Ending {
   const { position, startedAt, finishedAt, attempt } = one
-  const ended = { position, startedAt, finishedAt, attempt }
+  const ended = { block, position, startedAt, finishedAt, attempt }
   return one.to === 'completed'
     ? { ...ended, kind: COMPLETED, value: one.value }
     : { ...ended, kind: FAILED, value: one.error }
@@ -99,8 +93,7 @@ function join(draft: Draft, id: string, task: Appended, now: number): Appended[]
   // One that does not exist gets what joins it, and ends with that: nobody else would ever end it.
   const batch = draft.batches.get(id) ?? { ...newBatch(id, task.queue, now), open: false }
   if (batch.stopped) return []
-  const joined = { ...task }
-  joinBatch(batch, [joined])
+  const joined = { ...task, ...joinBatch(batch, 1) }
   batch.joined = (batch.joined ?? 0) + 1
   closeBatch(batch, now)
   draft.changedBatch(batch)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { PART_SIZE } from '../../src/plan/records.js'
-import { inputs, type Kit, start, upTo } from './bench.js'
+import { boom, inputs, type Kit, start, upTo } from './bench.js'
 
 const size = (held: Float64Array) =>
   held.reduce((n, x, i) => n + (i % PART_SIZE === 3 ? x : i % PART_SIZE === 2 ? -x : 0), 0)
@@ -139,6 +139,36 @@ export function exchangeTests(kit: Kit): void {
         finishedAt: b.now - 1,
       })
       expect(await b.view(id)).toMatchObject({ state: 'failed', attempt: 3, result: { status: 'failed', error } })
+    })
+
+    it('records together what was enqueued apart: each keeps its name, its time and its own end', async () => {
+      const b = await start(kit)
+      const ids: string[] = []
+      for (let i = 0; i < 300; i++) {
+        b.now += 1 + (i % 3)
+        ids.push(...(await b.add([{ input: i, name: i % 7 ? 'work' : 'other' }])))
+      }
+      const enqueuedAt = (await b.backend.get(ids)).map((view) => view?.enqueuedAt)
+      const host = b.host()
+      const claimed = await host.claim(300)
+      const settle = claimed.map((task, i) => (i % 10 === 3 ? host.failed(task) : host.done(task)))
+      await host.exchange({ settle })
+      const is = (i: number) => ({ id: ids[i], name: i % 7 ? 'work' : 'other', enqueuedAt: enqueuedAt[i] })
+      const check = async (of: readonly number[]) => {
+        for (const i of of) {
+          const ended = i % 10 === 3 ? { status: 'failed', error: boom } : { status: 'completed', value: i }
+          expect(await b.result(ids[i] ?? '')).toMatchObject({ ...is(i), ...ended })
+        }
+        const wanted = of.map((i) => ids[i] ?? '')
+        expect(await b.backend.results(wanted)).toMatchObject(of.map(is))
+      }
+      await check(upTo(300))
+      expect(await b.list('failed')).toHaveLength(30)
+      // One that is taken out of the middle leaves the others as they are.
+      await b.retry([ids[103] ?? ''], 1)
+      expect(await b.result(ids[103] ?? '')).toBeUndefined()
+      await check(upTo(300).filter((i) => i !== 103))
+      expect(inputs(await host.claim())).toEqual([103])
     })
 
     it('puts tasks aside: for later with their error, at once, or behind a gate', async () => {

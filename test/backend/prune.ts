@@ -29,6 +29,23 @@ export function pruneTests(kit: Kit): void {
       await b.cancel(old, 0)
     })
 
+    it('forgets tasks that were enqueued apart and recorded together, up to one that waits among them', async () => {
+      const b = await start(kit)
+      const ids: string[] = []
+      for (let i = 0; i < 100; i++) ids.push(...(await b.add([{ input: i }])))
+      const host = b.host()
+      const claimed = await host.claim(100)
+      await host.complete(claimed.filter((_, i) => i !== 70))
+      b.now += 10 * MINUTE
+      await b.prune({ age: 5 * MINUTE })
+      // The last block tells where the lane ends.
+      expect(await b.counts()).toEqual({ completed: 1, running: 1 })
+      expect(await b.states(ids.slice(69, 72))).toEqual([undefined, 'running', undefined])
+      expect(await b.result(ids[99] ?? '')).toMatchObject({ status: 'completed', value: 99 })
+      await host.complete(claimed.slice(70, 71))
+      expect(await b.result(ids[70] ?? '')).toMatchObject({ status: 'completed', value: 70 })
+    })
+
     it('keeps what ended within the last minute, whatever is asked for', async () => {
       const b = await start(kit)
       await b.add(600)

@@ -13,6 +13,8 @@ export interface Held extends Claim {
   order: number
   runs: Execution[]
   to?: Settled['to']
+  /** In which order that was heard. */
+  toldAt?: number
 }
 
 /** What happened to a task, claim by claim. */
@@ -30,7 +32,7 @@ export function historiesOf(books: Books): { histories: Map<string, History>; st
         .get(place)
         ?.filter((claim) => claim.host === host)
         .at(-1)
-      if (held) held.to = to
+      if (held) Object.assign(held, { to, toldAt: order })
     }
     for (const claim of claimed) {
       const history = histories.get(claim.place) ?? []
@@ -72,19 +74,25 @@ export class Excuses {
     return this.#deaths.filter((death) => death.from <= to + SLACK && death.to >= from - SLACK)
   }
 
-  /** A page lost its claims: it ended, or its lock was stolen. A short freeze takes nothing away. */
-  endedHost(life: string, from: number, to: number): boolean {
+  /** How a page lost its claims: it ended, or its lock was stolen. A short freeze takes nothing away. */
+  endedHost(life: string, from: number, to: number): Death | undefined {
     const ends = ({ kind, worker, life: of = life }: Death) => worker === undefined && kind !== 'freeze' && of === life
-    return this.#between(from, to).some(ends)
+    return this.#between(from, to).find(ends)
   }
 
-  /** A Web Worker was ended. */
-  endedWorker({ life, worker }: Pick<Execution, 'life' | 'worker'>, from: number, to: number): boolean {
-    return this.#between(from, to).some((death) => death.life === life && death.worker === worker)
+  /** How a Web Worker was ended. */
+  endedWorker({ life, worker }: Pick<Execution, 'life' | 'worker'>, from: number, to: number): Death | undefined {
+    return this.#between(from, to).find((death) => death.life === life && death.worker === worker)
   }
 
-  /** What charges a crash to those it hits: a page that is left or reloaded charges nothing. */
-  charging(from: number, to: number): Death[] {
-    return this.#between(from, to).filter(({ kind }) => kind !== 'close' && kind !== 'reload' && kind !== 'freeze')
+  /**
+   * What charges a crash to what a page held: a page that is left or reloaded charges nothing, nor does a Web Worker that is
+   * killed because its handler's time was up. A page whose claim is not known may have been any.
+   */
+  charging(life: string | undefined, from: number, to: number): Death[] {
+    return this.#between(from, to).filter(({ kind, worker, life: of }) => {
+      if (kind === 'close' || kind === 'reload' || kind === 'freeze' || kind === 'spin') return false
+      return worker === undefined || of === life
+    })
   }
 }

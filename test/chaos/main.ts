@@ -12,7 +12,7 @@ const usage = `npm run test:chaos [-- --seed N] [--seeds N] [--kills N] [--tasks
   --seed    the first seed; default 1
   --seeds   how many; default 10, or 1 if a seed is given
   --kills   of each seed; default 50
-  --tasks   of each seed, about; default 20000
+  --tasks   of each seed, about; default 20100
   --only    kinds of kills, with commas: ${kinds.join(', ')}
   --diary   prints what happened, also where nothing is wrong`
 
@@ -58,7 +58,7 @@ function asked(args: string[]) {
       seed: of(values.seed, 1),
       seeds: of(values.seeds, values.seed === undefined ? 10 : 1),
       kills: of(values.kills, 50),
-      tasks: of(values.tasks, 20_000),
+      tasks: of(values.tasks, 20_100),
       among: kinds.filter((kind) => only.includes(kind)),
       diary: values.diary === true,
     }
@@ -95,7 +95,8 @@ function table(all: readonly Played[]): string {
   const rows = kinds.map((kind: Kind) => {
     const times = sum(({ deaths }) => deaths.filter((death) => death.kind === kind).length)
     const pauses = all.flatMap((played) => played.pauses.flatMap((pause) => (pause.kind === kind ? pause.ms : [])))
-    return `  ${kind.padEnd(20)} ${String(times).padStart(5)}   ${percentiles(pauses)}`
+    const came = (what: 'again' | 'charged') => String(sum((played) => played.came.get(kind)?.[what] ?? 0)).padStart(7)
+    return `  ${kind.padEnd(20)} ${String(times).padStart(5)} ${came('again')} ${came('charged')}   ${percentiles(pauses)}`
   })
   const figures = {
     kills: sum(({ deaths }) => deaths.length),
@@ -112,7 +113,7 @@ function table(all: readonly Played[]): string {
   }
   return [
     '',
-    `  ${'killed'.padEnd(20)} times   until the next execution of anything`,
+    `  ${'killed'.padEnd(20)} times   again charged   until the next execution of anything`,
     ...rows,
     '',
     ...Object.entries(figures).map(

@@ -3,6 +3,7 @@ import type { Tab } from '../support/browsers/tab.js'
 import { Books } from './books.js'
 import { Browser } from './browser.js'
 import type { PageOptions, page } from './pages/page.js'
+import type { Recount } from './pages/recount.js'
 import type { Site } from './site.js'
 
 export type Page = typeof page
@@ -62,6 +63,10 @@ export class Scene {
     ...args: Parameters<Page[Name]>
   ): Promise<Awaited<ReturnType<Page[Name]>>> {
     return tab.page.evaluate(`page.${name}(${args.map((arg) => JSON.stringify(arg)).join()})`)
+  }
+
+  async recount(living: Living): Promise<Recount> {
+    return JSON.parse(await this.call(living, 'recount'))
   }
 
   lifeOf({ name }: Living): string {

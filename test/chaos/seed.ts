@@ -1,6 +1,7 @@
 import { Books } from './books.js'
 import { Diary } from './diary.js'
 import { type Death, type Kind, killsOf, perform } from './kills.js'
+import { Looks } from './looks.js'
 import { Scene } from './scene.js'
 import { Seeded } from './seeded.js'
 import type { Site } from './site.js'
@@ -66,6 +67,7 @@ class Play {
   /** Of the database that is there, and of those before. */
   #deaths: Death[] = []
   readonly #allDeaths: Death[] = []
+  #looks = new Looks()
   readonly #pauses: Played['pauses'] = []
   #origin: string | undefined
   #deletions = 0
@@ -94,7 +96,7 @@ class Play {
       this.#jobs.push(...jobs)
       for (const job of jobs) if (job.type === 'singles') this.#singles.push(...job.tasks)
       this.#workload.give(jobs)
-      const [moment, look] = [this.#random.next(), this.#random.chance(0.1)]
+      const moment = this.#random.next()
       const due = (i + moment) * share * 0.9
       await this.#scene.books.until(() => this.#before + this.#scene.books.runs.length >= due, LONGEST_PAUSE)
       // What goes wrong here is told with everything that led to it.
@@ -102,7 +104,7 @@ class Play {
       if (death) this.#died(death)
       if (kill.kind === 'spin') this.#singles.push({ name: 'spin', item: kill, options: { retry: { attempts: 3 } } })
       await this.#man()
-      if (look) await this.#look()
+      await this.#look()
     }
     await this.#workload.done()
     this.#diary.write(`All is stored; ${this.#scene.books.runs.length} executions so far`)
@@ -158,6 +160,7 @@ class Play {
     this.#gone += old.acknowledged.size
     this.#before += old.runs.length
     this.#scene.books = new Books()
+    this.#looks = new Looks()
     this.#deaths = []
     this.#singles = this.#singles.filter(({ name }) => name !== 'spin')
     this.#origin = undefined
@@ -168,11 +171,13 @@ class Play {
     this.#workload.again()
   }
 
-  /** A recount in the middle of everything: counters are right at any moment, not only in the end. */
+  /** A recount after each kill, in the middle of everything: what is stored is right at any moment, not only in the end. */
   async #look(): Promise<void> {
     const [living] = this.#scene.awake
     if (!living) return
-    const { faults } = await this.#scene.call(living, 'recount')
+    const acknowledged = new Map(this.#scene.books.acknowledged)
+    const recount = await this.#scene.recount(living)
+    const faults = [...recount.faults, ...this.#looks.compare(recount, acknowledged)]
     for (const fault of faults) this.#faults.push(`in the middle: ${fault}`)
   }
 
@@ -185,9 +190,10 @@ class Play {
       if (job.type === 'flow') flows.set(job.id, await this.#scene.call(living, 'flowResults', job))
     }
     this.#diary.write(`All is quiet; ${this.#scene.books.runs.length} executions`)
-    const recount = await this.#scene.call(living, 'recount')
+    const recount = await this.#scene.recount(living)
     const counts = await this.#scene.call(living, 'counts')
     const { books } = this.#scene
+    this.#faults.push(...this.#looks.compare(recount, books.acknowledged))
     return judge({ books, deaths: this.#deaths, jobs: this.#jobs, singles: this.#singles, recount, counts, flows })
   }
 

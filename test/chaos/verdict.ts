@@ -2,7 +2,8 @@ import type { Counts } from 'sitq'
 import { parseId } from '../../src/task.js'
 import { placeOf } from '../support/pages/witness.js'
 import type { Books } from './books.js'
-import { Excuses, type Held, type History, historiesOf } from './histories.js'
+import { type Came, isRecorded, unfair } from './fair.js'
+import { Excuses, type History, historiesOf } from './histories.js'
 import type { Death } from './kills.js'
 import { keeps } from './pages/items.js'
 import type { Counted, Recount } from './pages/recount.js'
@@ -30,6 +31,8 @@ export interface Verdict {
   lost: number
   /** Recorded twice, or stored twice. */
   doubled: number
+  /** What came of the kills. */
+  came: Came
   /** Everything that should not be, in words. */
   faults: string[]
 }
@@ -39,13 +42,14 @@ export function judge(evidence: Evidence): Verdict {
   const { books, recount } = evidence
   const { histories, stray } = historiesOf(books)
   const excuses = new Excuses(evidence.deaths, books)
+  const came: Came = new Map()
   const faults = [...recount.faults]
   for (const run of stray) faults.push(`${run.id} (${run.key}) ran in ${run.life} without a claim`)
   let doubled = 0
   for (const [place, history] of histories) {
-    const recorded = history.filter(({ to }) => to === 'completed' || to === 'failed')
+    const recorded = history.filter(isRecorded)
     if (recorded.length > 1) doubled++
-    for (const fault of unfair(history, excuses)) faults.push(`${place}: ${fault}\n${tell(history)}`)
+    for (const fault of unfair(history, excuses, came)) faults.push(`${place}: ${fault}\n${tell(history)}`)
   }
   const byKey = keyed(recount.tasks)
   for (const [key, tasks] of byKey) {
@@ -71,7 +75,8 @@ export function judge(evidence: Evidence): Verdict {
   faults.push(...leftovers(evidence))
   const begun = new Set(books.runs.map(({ id, attempt }) => `${id} ${attempt}`))
   const { length: executions } = books.runs
-  return { tasks: recount.tasks.length, executions, again: executions - begun.size, lost: lost.length, doubled, faults }
+  const again = executions - begun.size
+  return { tasks: recount.tasks.length, executions, again, lost: lost.length, doubled, came, faults }
 }
 
 /** Tasks by handler and key: of a pipeline's item there is one for each stage. */
@@ -94,35 +99,6 @@ function find(byKey: Map<string, Counted[]>, key: string): Counted | undefined {
 
 const isEnded = (task: Counted | undefined) =>
   task?.state === 'completed' || task?.state === 'failed' || task?.state === 'cancelled'
-
-/** Claims and executions that no kill explains. */
-function* unfair(history: History, excuses: Excuses): Generator<string> {
-  for (const [i, held] of history.entries()) {
-    const before = history[i - 1]
-    if (before) yield* again(before, held, excuses)
-    else if (held.attempt !== 1) yield `was claimed as attempt ${held.attempt} before any other`
-    const charged = held.crashes - (before?.crashes ?? 0)
-    // A host may die between its claim and its report of that, so that the charge is all that is known of it.
-    const charging = excuses.charging(before?.at ?? 0, held.at).length
-    if (charged < 0 || charged > charging) yield `was charged ${charged} crashes, with ${charging} that could be`
-    for (const [j, run] of held.runs.entries()) {
-      if (run.attempt !== held.attempt) yield `attempt ${run.attempt} ran under a claim of attempt ${held.attempt}`
-      const previous = held.runs[j - 1]
-      if (previous && !excuses.endedWorker(previous, previous.heardAt, run.heardAt))
-        yield `ran twice under one claim, and Web Worker ${previous.worker} lived`
-    }
-  }
-}
-
-function* again(before: Held, held: Held, excuses: Excuses): Generator<string> {
-  if (before.to === 'completed' || before.to === 'failed')
-    yield `was claimed again after it was recorded as ${before.to}`
-  if (before.to === undefined && !excuses.endedHost(before.life, before.at, held.at))
-    yield `was taken from ${before.life}, which lived`
-  const tried = held.attempt - before.attempt
-  if (tried !== 0 && !(tried === 1 && (held.name === 'flaky' || held.name === 'spin')))
-    yield `was charged ${tried} attempts`
-}
 
 /** An outcome is one of an execution that is known. */
 function unfounded(task: Counted, history: History): string | undefined {

@@ -1,40 +1,25 @@
 import { describe, expect, it } from 'vitest'
-import { IndexedDBStorage } from '../../src/indexeddb/storage.js'
-import { MemoryStorage } from '../../src/memory/storage.js'
-import { allFaults } from './faults.js'
-import { histories, type Telling } from './history.js'
-import { describeStep } from './script.js'
+import { inIndexedDB, inMemory } from './databases.js'
+import { allFaults, type Fault } from './faults.js'
+import { factor, histories, type Telling } from './history.js'
+import { describeStep, numbered } from './script.js'
 import { calm, history, type Step } from './steps.js'
+import { allKinds, tour } from './tour.js'
 import { type Database, World } from './world.js'
 
 /** Backends under several clients and hosts, with a fault at any transaction, against a model. RUNS=100 for a long look. */
 
-const memory = async (): Promise<Database> => {
-  const storage = new MemoryStorage()
-  return { connect: () => storage, raw: storage, close: () => storage.close() }
-}
-
-const indexedDB = async (): Promise<Database> => {
-  const name = `model-${crypto.randomUUID()}`
-  const open: IndexedDBStorage[] = []
-  const connect = () => {
-    const storage = new IndexedDBStorage({ name })
-    open.push(storage)
-    return storage
-  }
-  const raw = connect()
-  const close = async () => {
-    for (const storage of open) if (storage !== raw) await storage.close()
-    await raw.destroy()
-  }
-  return { connect, raw, close }
-}
-
-async function run(database: Database, steps: readonly Step[], tell: (world: Telling) => void): Promise<World> {
+/** `from`, `to`: it is looked at after these steps, and in the end. */
+async function run(
+  database: Database,
+  steps: readonly Step[],
+  tell: (world: Telling) => void,
+  { from = 0, to = Number.POSITIVE_INFINITY } = {},
+): Promise<World> {
   const world = new World(database)
   tell(world)
   try {
-    for (const one of steps) await world.run(one)
+    for (const [i, one] of steps.entries()) await world.run(one, from <= i && i < to)
     await world.end()
   } finally {
     await database.close()
@@ -45,9 +30,30 @@ async function run(database: Database, steps: readonly Step[], tell: (world: Tel
 /** Real databases take their time. */
 const inBrowser = typeof document !== 'undefined'
 
+/** Steps after one that broke that are looked at one by one. */
+const AFTERMATH = 4
+
+/** A history with a fault at one of its transactions, which has to strike. */
+async function strike(
+  database: Database,
+  steps: readonly Step[],
+  { at, ...fault }: { at: number; nth: number; fault: Fault },
+  tell: (world: Telling) => void,
+): Promise<void> {
+  const struck = steps.map((step, i) => (i === at ? { ...step, fault } : step))
+  // Until then it is one that was looked at before.
+  const world = await run(database, struck, tell, { from: at, to: at + AFTERMATH })
+  const told = world.script[at] ?? ''
+  // What is counted happens the same way again.
+  if (!told.includes(`[fault: ${fault.fault}]`))
+    throw new Error(`No fault in ${told} of ${steps.map(({ action }) => describeStep(action))}`)
+}
+
+const walk = tour.map((action): Step => ({ action, fault: undefined, page: 7 }))
+
 describe.each([
-  ...(inBrowser ? [] : [{ name: 'memory', make: memory, runs: 40, swept: 4 }]),
-  { name: 'IndexedDB', make: indexedDB, runs: inBrowser ? 12 : 4, swept: inBrowser ? 1 : 0 },
+  ...(inBrowser ? [] : [{ name: 'memory', make: inMemory, runs: 40, swept: 4 }]),
+  { name: 'IndexedDB', make: inIndexedDB, runs: inBrowser ? 12 : 4, swept: inBrowser ? 1 : 0 },
 ])('model: $name', ({ make, runs, swept }) => {
   it('whatever several clients and hosts do, and whatever breaks, all that can be read is as the model says', async () => {
     let done = 0
@@ -67,12 +73,7 @@ describe.each([
         for (const [at, count] of transactions.entries()) {
           for (let nth = 0; nth < count; nth++) {
             for (const fault of allFaults) {
-              const struck = steps.map((step, i) => (i === at ? { ...step, fault: { nth, fault } } : step))
-              const world = await run(await make(), struck, tell)
-              const told = world.script[at] ?? ''
-              // It struck indeed: what is counted happens the same way again.
-              if (!told.includes(`[fault: ${fault}]`))
-                throw new Error(`No fault in ${told} of ${steps.map(({ action }) => describeStep(action))}`)
+              await strike(await make(), steps, { at, nth, fault }, tell)
               broken++
             }
           }
@@ -82,4 +83,29 @@ describe.each([
     },
     3_600_000,
   )
+
+  it('every operation may break at every one of its transactions', async () => {
+    expect([...new Set(tour.map(({ do: kind }) => kind))].sort()).toEqual([...allKinds].sort())
+    const { transactions } = await run(await make(), walk, () => {})
+    let broken = 0
+    for (const [at, count] of transactions.entries()) {
+      for (let nth = 0; nth < count; nth++) {
+        for (const [k, fault] of allFaults.entries()) {
+          // In every way with RUNS=10; else in one, another for each.
+          if (factor < 10 && (at + nth) % allFaults.length !== k) continue
+          let told: Telling = { script: [] }
+          const tell = (telling: Telling) => {
+            told = telling
+          }
+          await strike(await make(), walk, { at, nth, fault }, tell).catch((error: Error) => {
+            throw new Error(`${error.message}\n\nat the end of\n${numbered(told.script)}`, { cause: error })
+          })
+          broken++
+        }
+      }
+    }
+    const all = transactions.reduce((sum, count) => sum + count, 0)
+    expect(all).toBeGreaterThan(25)
+    expect(broken).toBe(all * (factor < 10 ? 1 : allFaults.length))
+  }, 3_600_000)
 })

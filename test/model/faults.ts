@@ -33,6 +33,8 @@ export class FaultyStorage implements Storage {
   count = 0
   /** Whether one of them that writes tasks or moves them was committed. */
   committed = false
+  /** Transactions under way. */
+  busy = 0
   /** A fault took place. */
   struck: Fault | undefined
   #armed: { nth: number; fault: Fault } | undefined
@@ -128,8 +130,13 @@ export class FaultyStorage implements Storage {
     return new Promise(() => {})
   }
 
+  async #run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
+    this.busy++
+    return this.#inner.run(plan, options).finally(() => this.busy--)
+  }
+
   async #commit<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
-    const value = await this.#inner.run(plan, options)
+    const value = await this.#run(plan, options)
     // Opening makes and looks up the root, and stores no tasks; it is the only one that writes there and asks for blocks.
     const opening = options.stores.length === 2 && options.stores.includes('ledger')
     if (this.#counting && options.write && options.stores.includes('blocks') && !opening) this.committed = true
@@ -138,7 +145,7 @@ export class FaultyStorage implements Storage {
 
   /** The plan has seen everything and believes that it wrote. */
   async #withoutWriting<T>(plan: () => Plan<T>, options: RunOptions): Promise<void> {
-    await this.#inner.run(function* () {
+    await this.#run(function* () {
       const { value } = yield* plan()
       return { writes: [], value }
     }, options)

@@ -128,10 +128,16 @@ export class QueueWorld implements Browser {
     const struck = fault && this.#page(fault.page)
     struck?.storage.arm(fault)
     const note = await this.#act(action)
-    await this.clock.advance(0)
+    await this.#rest()
     if (note) this.script[line] += ` → ${note}`
     if (struck?.storage.struck) this.script[line] += ` [fault: ${struck.storage.struck}]`
     await this.#look()
+  }
+
+  /** Resolves once nothing goes on any more until time passes: what is looked at does not move meanwhile. */
+  async #rest(): Promise<void> {
+    do await this.clock.advance(0)
+    while (this.#pages.some((page) => page && page.storage.busy > 0))
   }
 
   /** Waits for what a page does, unless it dies over it. Resolves with what went wrong. */

@@ -1,20 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MemoryStorage } from '../../src/memory/storage.js'
+import { inIndexedDB, inMemory } from './databases.js'
 import { allFaults, type Fault } from './faults.js'
 import { factor, histories, type Telling } from './history.js'
 import { type Action, type Step, step } from './queue-steps.js'
 import { QueueWorld } from './queue-world.js'
 import { numbered } from './script.js'
+import type { Database } from './world.js'
 
 /** Queues and workers in pages that die, with a fault at any transaction. */
 
-async function run(steps: readonly Step[], tell: (world: Telling) => void): Promise<QueueWorld> {
-  const storage = new MemoryStorage()
-  const world = new QueueWorld({ connect: () => storage, raw: storage, close: () => storage.close() })
+async function run(database: Database, steps: readonly Step[], tell: (world: Telling) => void): Promise<QueueWorld> {
+  const world = new QueueWorld(database)
   tell(world)
-  for (const one of steps) await world.run(one)
-  await world.end()
+  try {
+    for (const one of steps) await world.run(one)
+    await world.end()
+  } finally {
+    await database.close()
+  }
   return world
 }
 
@@ -45,28 +49,31 @@ const dayWith = (nth: number, fault: Fault): Step[] => {
   return [morning, ...day.map((action) => ({ action, fault: undefined }))]
 }
 
-describe('model: queues and workers of several pages', () => {
+describe.each([
+  { name: 'memory', make: inMemory, runs: 40, share: 1 },
+  { name: 'IndexedDB', make: inIndexedDB, runs: 4, share: 5 },
+])('model: queues and workers of several pages: $name', ({ make, runs, share }) => {
   it('whatever dies, every task ends once, as it was made to, and is counted where it belongs', async () => {
     let done = 0
-    await histories(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), 40, async (steps, tell) => {
-      await run(steps, tell)
+    await histories(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), runs, async (steps, tell) => {
+      await run(await make(), steps, tell)
       done++
     })
     expect(done).toBeGreaterThan(0)
   }, 3_600_000)
 
   it('every transaction of a page may break', async () => {
-    const { count } = (await run(dayWith(Number.POSITIVE_INFINITY, 'lost'), () => {})).transactionsOf(0)
+    const { count } = (await run(await make(), dayWith(Number.POSITIVE_INFINITY, 'lost'), () => {})).transactionsOf(0)
     expect(count).toBeGreaterThan(30)
     for (let nth = 0; nth < count; nth++) {
       // In every way with RUNS=10; else in one, another for each.
       for (const [k, fault] of allFaults.entries()) {
-        if (factor < 10 && nth % allFaults.length !== k) continue
+        if (factor < 10 && (nth % allFaults.length !== k || nth % share !== 0)) continue
         let told: Telling = { script: [] }
         const tell = (telling: Telling) => {
           told = telling
         }
-        await run(dayWith(nth, fault), tell).catch((error: Error) => {
+        await run(await make(), dayWith(nth, fault), tell).catch((error: Error) => {
           throw new Error(`${error.message}\n\nat the end of\n${numbered(told.script)}`, { cause: error })
         })
       }

@@ -67,6 +67,8 @@ function sentence(action: Action): string {
       return `${clientName(action.client)} opens the gate of ${action.gate}`
     case 'prune':
       return `${clientName(action.client)} prunes what is older than ${action.age} ms or more than ${action.count}`
+    case 'repair':
+      return `${clientName(action.client)} repairs, where nothing is broken`
     case 'time':
       return action.ms > 0 ? `${action.ms} ms pass` : `the clock is set back by ${-action.ms} ms`
     case 'restart':

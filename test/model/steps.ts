@@ -136,6 +136,7 @@ const steps = [
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), client }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('repair' as const), client }) },
 ] as const
 
 const action = fc.oneof(...steps)

@@ -1,4 +1,4 @@
-import type { Change, Claimed, Exchange, Exchanged, NewTask } from '../../src/backend.js'
+import type { BatchChunk, Change, Claimed, Exchange, Exchanged, NewTask } from '../../src/backend.js'
 import { localChannel } from '../../src/channel.js'
 import { StorageError } from '../../src/errors.js'
 import { LocalBackend } from '../../src/local.js'
@@ -80,8 +80,8 @@ export class World {
     return { id: `host${i + 1}.${this.#lives++}`, client: i, seq: 0, held: [] }
   }
 
-  /** Does a step, then looks at everything. */
-  async run({ action, fault, page }: Step): Promise<void> {
+  /** Does a step, then looks at everything; unless it is told not to, because others have looked there. */
+  async run({ action, fault, page }: Step, look = true): Promise<void> {
     const line = this.script.push(describeStep(action, fault)) - 1
     const i = 'client' in action ? action.client : 'host' in action ? action.host : 0
     const client = this.clients[i] ?? this.#connect(i)
@@ -100,6 +100,7 @@ export class World {
     await this.#learn()
     const reader = this.#client(i)
     reader.storage.disarm()
+    if (!look) return
     // With many tasks, not after every step, nor in small pages.
     const many = this.model.tasks.length > MANY
     await check(this, reader, many ? MANY : page, !many || this.script.length % 4 === 0)
@@ -225,6 +226,16 @@ export class World {
       }
       case 'prune':
         return this.#prune(i, action)
+      case 'repair': {
+        const nothing = { damaged: {}, failed: 0, returned: 0 }
+        const found = (repaired: unknown) => same(repaired, nothing, 'what a repair found')
+        return this.#attempt(
+          i,
+          ({ backend }) => backend.repair(),
+          () => {},
+          found,
+        )
+      }
       case 'time': {
         this.now += action.ms
         // A clock that is set back stands still by the other one; a short jump forward may be one of the wall clock alone.
@@ -267,8 +278,12 @@ export class World {
     return this.#add(i, tasks, { id, queue, offset, open, ...(counted ? { stages: counted } : {}) })
   }
 
-  async #add(i: number, tasks: NewTask[], batch?: Parameters<LocalBackend['add']>[1]['batch']) {
+  async #add(i: number, tasks: NewTask[], batch?: BatchChunk) {
     const options = { now: this.now, ...(batch ? { batch } : {}) }
+    // Those of a batch are alike. Each way to add them gets its turn.
+    const [like] = batch && tasks.length % 2 === 0 ? tasks : []
+    const sizes = tasks.map(() => 20)
+    const alike = like && batch && { ...like, inputs: tasks.map(({ input }) => input), sizes }
     let stored: (ModelTask | undefined)[] = []
     const apply = () => {
       stored = this.model.add(tasks, options)
@@ -277,9 +292,11 @@ export class World {
     }
     const note = await this.#attempt(
       i,
-      ({ backend }) => backend.add(tasks, options),
+      ({ backend }): Promise<number | (TaskId | undefined)[]> =>
+        alike ? backend.addAlike(alike, { now: this.now, batch }) : backend.add(tasks, options),
       apply,
       (ids) => {
+        if (typeof ids === 'number') return same(ids, stored.filter((task) => !task).length, 'how many were ignored')
         same(ids.map(Boolean), stored.map(Boolean), 'which tasks were stored')
         ids.forEach((id, k) => {
           const task = stored[k]

@@ -65,6 +65,7 @@ function salvaged(key: Key, record: unknown, now: number): Outcome | undefined {
     'reason',
     'name',
     'enqueuedAt',
+    'enqueued',
     'batch',
   ]
   const fields = new Map(Object.entries(record))

@@ -120,13 +120,13 @@ function nextStart({ starts }: Log, p: Position): Position {
   return after ?? Number.POSITIVE_INFINITY
 }
 
-/** An outcome lies in one block, mostly; where it began it says itself, or what lies around it. */
+/** An outcome holds as many as a block, mostly; where it began it says itself, or what lies around it. */
 function stretchOf(
   { from, to }: BrokenOutcome,
-  { log, leases }: Evidence,
+  { leases }: Evidence,
   at: { ended: readonly Stretch[]; asides: readonly AsideMark[]; skips: readonly Stretch[]; head: Position },
 ): Stretch {
-  const start = from ?? Math.max(to - BLOCK_TASKS, ...log.starts.filter((first) => first < to).slice(-1))
+  const start = from ?? Math.max(0, to - BLOCK_TASKS)
   // In line ahead of the head, unless something tells it to be skipped.
   const line = minus([{ from: at.head, to: Math.max(to, at.head) }], union(at.skips))
   const waiting = at.asides.filter(({ gate }) => gate !== null)

@@ -57,6 +57,11 @@ export const oldHandlers = defineHandlers({
     self.close()
     return new Promise(() => {})
   },
+  /** Asks the server that the page is from; rejects without a network. */
+  async load(item: Item, ctx) {
+    note(ctx, item)
+    return (await fetch(`/elsewhere?${item.index}`, { cache: 'no-store' })).status
+  },
   check(item: Item, ctx): Checked {
     note(ctx, item)
     spin(item.ms ?? 0)
