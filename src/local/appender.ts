@@ -70,11 +70,11 @@ export class Appender {
       this.#add(tasks, options, begin, before),
     )
     const ids = Array<TaskId | undefined>(tasks.length).fill(undefined)
-    for (const [k, { lane, from }] of starts.entries()) {
-      for (const [i, member] of (stretches[k]?.members ?? []).entries()) {
+    starts.forEach(({ lane, from }, k) => {
+      stretches[k]?.members?.forEach((member, i) => {
         ids[ignored + member] = formatId(this.#runner.origin, lane, from + i)
-      }
-    }
+      })
+    })
     return ids
   }
 

@@ -75,7 +75,7 @@ export function group(tasks: readonly Appended[], now: number): Stretch[] {
     const task = tasks[i]
     if (!task) continue
     const held = heldUntil(task, now) !== undefined
-    const size = task.size ?? roughSize(task.input)
+    const size = roughSize(task.input)
     let into = last && goesWith(last, task, held) ? last : open.get(keyOf(task, held))
     if (!into || !hasRoom(into.members.length, into.bytes, size)) {
       into = { like: task, held, members: [], bytes: 0 }
