@@ -58,10 +58,11 @@ function laneFor(draft: Draft, stretch: Stretch): LaneState {
   return state
 }
 
-/** Reads what writing these needs (the tails of their lanes), in one wave. Needs ledgers loaded. */
+/** Reads what writing these needs (the tails of their lanes; of held ones it is the head), in one wave. Needs ledgers loaded. */
 export function* prepareAppend(draft: Draft, stretches: readonly Stretch[]): Step<void> {
   const states = stretches.map((stretch) => findLane(draft, stretch))
-  yield* draft.load({ tails: states.flatMap((state) => state?.lane ?? []), root: states.includes(undefined) })
+  const inLine = states.flatMap((state) => (state && !state.held ? state.lane : []))
+  yield* draft.load({ tails: inLine, root: states.includes(undefined) })
 }
 
 /** Writes stretches whose lanes are prepared. Returns where each begins, in order. */
