@@ -1,7 +1,6 @@
 // Makes one file out of tests and the harness. 'vitest' is the harness there, and 'sitq' and what tests import of src/ is the
 // package as it was installed: inside the bundle where a runtime takes only one file, else imported by it.
 import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'vite'
 import { app } from './pack.js'
@@ -9,6 +8,7 @@ import { app } from './pack.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const harness = fileURLToPath(new URL('harness/', import.meta.url))
 const FILES = 'sitq-runtime-tests/files'
+const GUIDE = 'sitq-runtime-tests/guide'
 
 /**
  * @typedef {{ pattern: RegExp, reason: string }} Skip
@@ -31,7 +31,7 @@ export async function bundle({ entry, files, skips, whole, before = [], format, 
     root,
     configFile: false,
     logLevel: 'error',
-    plugins: [testFiles(files, skips, before), published(whole)],
+    plugins: [testFiles(files, skips, before), guide(), published(whole)],
     // Nothing is taken for a browser or for Node: what a package offers to everyone.
     resolve: { conditions: ['module', 'import', 'default'], mainFields: ['module', 'main'] },
     define: { 'process.env.NODE_ENV': '"production"' },
@@ -74,32 +74,39 @@ function testFiles(files, skips, before) {
   }
 }
 
-/** @param {boolean} whole */
+/** The example of docs/edge.md, which is run too. */
+function guide() {
+  return {
+    name: 'guide',
+    enforce: /** @type {const} */ ('pre'),
+    resolveId: (/** @type {string} */ id) => (id === GUIDE ? `\0${GUIDE}.ts` : undefined),
+    load(/** @type {string} */ id) {
+      if (id !== `\0${GUIDE}.ts`) return undefined
+      const [, code] = readFileSync(`${root}docs/edge.md`, 'utf8').match(/^```ts\n([\s\S]*?)^```$/m) ?? []
+      if (!code) throw new Error('docs/edge.md has no example.')
+      return code
+    },
+  }
+}
+
+/**
+ * @param {boolean} whole
+ * @returns {import('vite').Plugin}
+ */
 function published(whole) {
   /** @param {string} file below dist/ */
   const dist = (file) =>
     whole ? `${app}node_modules/sitq/dist/${file}` : { id: `./node_modules/sitq/dist/${file}`, external: true }
   return {
     name: 'published',
-    enforce: /** @type {const} */ ('pre'),
-    /**
-     * @param {string} id
-     * @param {string | undefined} importer
-     */
+    enforce: 'pre',
     resolveId(id, importer) {
       if (id.startsWith('cloudflare:')) return { id, external: true }
-      if (id === 'sitq' || id.startsWith('sitq/')) return whole ? exported(id) : { id, external: true }
+      if (id === 'sitq' || id.startsWith('sitq/'))
+        return whole ? this.resolve(id, `${app}main.js`, { skipSelf: true }) : { id, external: true }
       if (!importer || importer.startsWith(app)) return undefined
       const [, file] = (id.startsWith('.') ? new URL(id, pathToFileURL(importer)).pathname : id).split(`${root}src/`)
       return file ? dist(file.replace(/\.ts$/, '.js')) : undefined
     },
   }
-}
-
-/** @param {string} id 'sitq' or one of its entry points */
-function exported(id) {
-  const { exports } = JSON.parse(readFileSync(`${app}node_modules/sitq/package.json`, 'utf8'))
-  const target = exports[`.${id.slice('sitq'.length)}`]
-  if (!target) throw new Error(`${id} is not exported (${basename(app)}).`)
-  return `${app}node_modules/sitq/${target.default}`
 }

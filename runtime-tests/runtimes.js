@@ -1,7 +1,17 @@
 // What there is to run the tests in, and what each of them lacks.
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { noIndexedDB, testDouble } from './suites.js'
+import {
+  everywhere,
+  fixedSymbol,
+  noBlobClones,
+  noIndexedDB,
+  noWebAssembly,
+  otherErrorClones,
+  otherRealm,
+  slowVM,
+  testDouble,
+} from './suites.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const require = createRequire(import.meta.url)
@@ -19,7 +29,13 @@ const start = `${here}harness/start.ts`
  */
 
 /** A runtime with modules and files: it imports the package itself. IndexedDB is a test double there. */
-const server = { entry: start, format: /** @type {const} */ ('es'), whole: false, before: [testDouble], skips: [] }
+const server = {
+  entry: start,
+  format: /** @type {const} */ ('es'),
+  whole: false,
+  before: [testDouble],
+  skips: everywhere,
+}
 
 /** Durable Objects in workerd: the tests run in one, or in a Worker that has its binding. */
 const objects = { format: /** @type {const} */ ('es'), whole: true, before: [], skips: [] }
@@ -37,7 +53,7 @@ export const runtimes = {
     format: 'es',
     whole: true,
     before: [],
-    skips: noIndexedDB,
+    skips: [...everywhere, ...noIndexedDB, ...noWebAssembly, ...noBlobClones, ...otherErrorClones],
     command: () => [process.execPath, `${here}workerd/host.js`],
   },
   'in-object': {
@@ -57,7 +73,7 @@ export const runtimes = {
     format: 'iife',
     whole: true,
     before: [],
-    skips: noIndexedDB,
+    skips: [...everywhere, ...noIndexedDB, ...otherRealm, ...fixedSymbol, ...slowVM],
     command: () => [process.execPath, `${here}edge-vm/host.js`],
   },
 }

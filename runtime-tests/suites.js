@@ -5,22 +5,69 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Of the demo, the bench and the layouts of earlier versions: nothing of what a runtime decides. */
-const elsewhere = /^(bench-|demo-)/
+/** What an app does, in a runtime where nothing was imported and nothing is a test double. */
+export const smoke = ['runtime-tests/smoke/imports.test.ts', 'runtime-tests/smoke/program.test.ts']
+
+/** Of the demo and the bench, and what searches at random for long: nothing that a runtime decides. */
+const elsewhere = /^(bench-|demo-|damage-random|model\/)/
 
 /** @returns {string[]} relative to the repository */
 export function testFiles() {
-  return readdirSync(`${root}test`, { recursive: true, encoding: 'utf8' })
+  const shared = readdirSync(`${root}test`, { recursive: true, encoding: 'utf8' })
     .map((file) => file.replaceAll('\\', '/'))
     .filter((file) => /^[^.]+\.test\.ts$/.test(file) && !elsewhere.test(file))
     .sort()
     .map((file) => `test/${file}`)
+  return ['runtime-tests/guide.test.ts', 'runtime-tests/missing.test.ts', ...shared]
 }
 
 /** IndexedDB where there is none, and nothing of it lasts. */
 export const testDouble = 'fake-indexeddb/auto'
 
-/** Where there is no IndexedDB. */
+const long = 'takes long, and is about plans: npm test runs it in Node and in Chromium'
+
+/** Everywhere. */
+export const everywhere = [
+  { pattern: /makes a record of what was thrown; when/, reason: 'all code is in one file: a stack names no test file' },
+  { pattern: /^test\/(damage|gates)\.test|memory that loses its answers/, reason: long },
+  {
+    pattern:
+      /10,000|1,000 causes|50 MB|, [13] on a page|every task ends once \(locks|rate that is a number|huge cancell/,
+    reason: long,
+  },
+]
+
+/** Where there is no IndexedDB. The same tests run over memory, if they are not about IndexedDB itself. */
 export const noIndexedDB = [
-  { pattern: /IndexedDB|indexeddb|two backends on one database/, reason: 'there is no IndexedDB' },
+  {
+    pattern:
+      /^test\/(storage-lost|upgrade)|IndexedDB|indexeddb|two backends on one database|the browser itself cannot read/,
+    reason: 'there is no IndexedDB',
+  },
+]
+
+export const noWebAssembly = [
+  {
+    pattern: /compiled WebAssembly|refuses what can be posted and not stored|a value that only a storage refuses/,
+    reason: 'nothing compiles WebAssembly',
+  },
+]
+
+export const noBlobClones = [{ pattern: /takes a Blob|a Blob:|a File:/, reason: 'structuredClone takes no Blob' }]
+
+export const otherErrorClones = [{ pattern: /an Error with a cause: arrives/, reason: "a clone's cause is enumerable" }]
+
+/** Vercel's edge VM clones by Node's structuredClone, in Node's realm: what comes back is no instance of the VM's classes. */
+export const otherRealm = [{ pattern: /give outputs of any kind/, reason: 'clones are of another realm' }]
+
+export const fixedSymbol = [
+  { pattern: /without (Symbol.asyncDispose|all of them)/, reason: 'Symbol cannot be replaced' },
+]
+
+/**
+ * A global costs a look-up by Node in the edge VM, and giving way takes a timer of 1 ms: tests whose time is a ManualClock do that
+ * many thousand times.
+ */
+export const slowVM = [
+  { pattern: /^test\/(away|clock|gates|misfits|quota|roles|worker)\.test/, reason: 'a turn takes a timer' },
 ]

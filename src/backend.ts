@@ -19,11 +19,20 @@ export interface NewTask {
   queue: string
   name: string
   input: unknown
+  /** About how many bytes the input takes when stored, from whoever knows; see roughSize. */
+  size?: number
   /** −100 … 100, lower first. */
   priority: number
   /** ms since the epoch; absent or not after now: at once. */
   runAt?: number
   settings?: TaskSettings
+}
+
+/** Tasks that differ in nothing but their inputs. */
+export interface AlikeTasks extends Omit<NewTask, 'input' | 'size'> {
+  inputs: readonly unknown[]
+  /** About how many bytes each of them takes when stored; see roughSize. */
+  sizes: readonly number[]
 }
 
 /** The batch a chunk of tasks belongs to, created with its first chunk. */
@@ -259,6 +268,11 @@ export interface Backend {
   open(): Promise<void>
   /** Stores tasks, in order. Resolves with their ids, in order; undefined for those ignored because the batch had them. */
   add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]>
+  /**
+   * Stores tasks that are alike as the next ones of a batch. Resolves with how many of them, the first ones, were ignored because
+   * the batch had them.
+   */
+  addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }): Promise<number>
   /** Settles and claims in one transaction. The first exchange of a host, seq 1, makes its entry. */
   exchange(exchange: Exchange): Promise<Exchanged>
   /** Extends the lease. Answers what the host holds; undefined: it was voided. */

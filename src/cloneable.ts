@@ -1,4 +1,5 @@
 import { InvalidInputError } from './errors.js'
+import { plainCopy } from './plain-copy.js'
 
 /**
  * What structured clone copies from thread to thread and IndexedDB refuses all the same. Nothing but a put would tell: the
@@ -15,7 +16,7 @@ const NOT_STORED = new Set(
  * How deep a value may be nested. A value must be readable in every thread, and the stacks of Web Workers are a fraction of a
  * page's: in Chromium they give up at some 1,100 levels, and the message then arrives as null.
  */
-const LEVELS = 500
+export const LEVELS = 500
 const TOO_DEEP = `nested more than ${LEVELS} levels deep`
 
 /** Where a value stops being cloneable: `.user.save`, and what is there. */
@@ -30,8 +31,8 @@ interface Flaw {
  * promises, weak collections, DOM nodes, shared memory, compiled WebAssembly, getters that throw … `root` is what the path begins with.
  *
  * Plain data is walked, which is several times faster than cloning it and names the path; everything else is given to
- * structuredClone. A walk cannot see a Proxy (Vue's and MobX's reactive objects are Proxies): `cloneOf` can, and
- * `whyUncloneable` explains one afterwards.
+ * structuredClone. A walk cannot see a Proxy (Vue's and MobX's reactive objects are Proxies): `cloneOf` copies what it shows,
+ * where it can, and `whyUncloneable` explains one afterwards.
  */
 export function assertCloneable(value: unknown, root: string): void {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) return
@@ -44,11 +45,21 @@ export function assertCloneable(value: unknown, root: string): void {
   if (flaw) throw refusal(root, flaw)
 }
 
-/** A copy that nobody else can change. Throws like assertCloneable, and for Proxies too. */
+/** A copy that nobody else can change. Throws like assertCloneable, and for Proxies in what is not plain data. */
 export function cloneOf<Value>(value: Value, root: string): Value {
-  if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) {
-    return value
+  if (typeof value === 'object' && value !== null) {
+    try {
+      const copy = plainCopy(value)
+      if (copy) return copy
+    } catch {
+      // What is not readable is told by the path to it.
+    }
   }
+  return strictClone(value, root)
+}
+
+function strictClone<Value>(value: Value, root: string): Value {
+  if (isSimple(value)) return value
   assertCloneable(value, root) // structuredClone takes more than storages do: shared memory, compiled WebAssembly
   try {
     return structuredClone(value)
@@ -60,7 +71,7 @@ export function cloneOf<Value>(value: Value, root: string): Value {
 /** Explains a DataCloneError after the fact, whatever caused it; undefined if the value can be cloned. Slow. */
 export function whyUncloneable(value: unknown, root: string): InvalidInputError | undefined {
   try {
-    cloneOf(value, root)
+    strictClone(value, root)
     return undefined
   } catch (error) {
     return error instanceof InvalidInputError ? error : refusal(root, { path: '', what: 'not cloneable', cause: error })
@@ -122,7 +133,8 @@ function fields(value: object, seen: Set<object> | undefined, level: number): Fl
   return undefined
 }
 
-function isSimple(value: unknown): boolean {
+/** Neither an object nor a thing that cannot be cloned. */
+export function isSimple(value: unknown): boolean {
   return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
 }
 

@@ -1,8 +1,10 @@
 /** The backend for everything that stores locally: plans, driven over a storage. */
 import type {
   AddOptions,
+  AlikeTasks,
   Appends,
   Backend,
+  BatchChunk,
   BatchView,
   Change,
   Cursor,
@@ -58,13 +60,7 @@ export class LocalBackend implements Backend {
   readonly #appender: Appender
   readonly #closing = new AbortController()
   readonly #begun = new Set<() => void>()
-  readonly appends: Appends = {
-    id: newNonce(),
-    listen: (begun) => {
-      this.#begun.add(begun)
-      return () => this.#begun.delete(begun)
-    },
-  }
+  readonly appends: Appends = appendsOf(this.#begun)
 
   constructor(options: LocalOptions) {
     const { storage, channel, locks, departures, clock = systemClock, layout = LAYOUT } = options
@@ -132,6 +128,10 @@ export class LocalBackend implements Backend {
 
   add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
     return this.#appender.add(tasks, options)
+  }
+
+  addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }): Promise<number> {
+    return this.#appender.addAlike(tasks, options)
   }
 
   exchange(x: Exchange): Promise<Exchanged> {
@@ -208,5 +208,20 @@ export class LocalBackend implements Backend {
     this.#closing.abort(new ClosedError('backend'))
     this.channel.close()
     await this.#storage.close()
+  }
+}
+
+function appendsOf(listeners: Set<() => void>): Appends {
+  let id: string | undefined
+  return {
+    // Not before it is asked for: edge runtimes give no random numbers while modules load, where backends are made.
+    get id() {
+      id ??= newNonce()
+      return id
+    },
+    listen(begun) {
+      listeners.add(begun)
+      return () => listeners.delete(begun)
+    },
   }
 }

@@ -73,21 +73,23 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
 
   /**
    * Stores a task; resolves with its handle once that is committed. What is stored is the input as it is now: changing it
-   * afterwards changes nothing. Calls made in one go, without awaiting each, are stored together and cost little more than
+   * afterwards changes nothing, and of reactive Proxies it is the plain data they show. Calls made in one go, without awaiting each, are stored together and cost little more than
    * one; then the most demanding `durability` among them counts for all.
    *
    * Throws InvalidInputError (with the path of what cannot be cloned) and InvalidOptionError before anything is stored.
    */
-  async enqueue<Name extends NameOf<Handlers>>(
+  enqueue<Name extends NameOf<Handlers>>(
     name: Name,
     ...[input, options = {}]: EnqueueArguments<Handlers[Name]>
   ): Promise<Task<OutputOf<Handlers[Name]>>> {
-    this.#client.check()
-    checkKnown('options', options, enqueueOptions)
-    const given = { ...options } // read once: what was checked is what is stored
-    const template = taskTemplate(name, given, this.clock.now())
-    const task = { ...template, input: cloneOf<unknown>(input, 'input') }
-    return new Task(await this.#enqueuer.add(task, given.durability), this.#client, this.#waiting, true)
+    return new Promise((resolve, failed) => {
+      this.#client.check()
+      checkKnown('options', options, enqueueOptions)
+      const given = { ...options } // read once: what was checked is what is stored
+      const task = { ...taskTemplate(name, given, this.clock.now()), input: cloneOf<unknown>(input, 'input') }
+      const stored = (id: TaskId) => resolve(new Task(id, this.#client, this.#waiting, true))
+      this.#enqueuer.add({ task, durability: given.durability, stored, failed })
+    })
   }
 
   /**

@@ -1,3 +1,5 @@
+import { isSimple } from './cloneable.js'
+
 /** How many parts of a value are looked at to judge its size. */
 const NODES = 64
 
@@ -7,6 +9,34 @@ const NODES = 64
  */
 export function roughSize(value: unknown): number {
   return sizeOf(value, NODES)
+}
+
+/**
+ * The size of what most inputs are: a plain object that holds nothing but text, numbers and their like; or one of those
+ * alone. undefined: it is something else, and may not even be cloneable. Looks at each part once.
+ */
+export function flatSize(value: unknown): number | undefined {
+  if (typeof value !== 'object' || value === null) return isSimple(value) ? sizeOf(value, 1) : undefined
+  try {
+    if (Array.isArray(value)) return undefined
+    const prototype: unknown = Object.getPrototypeOf(value)
+    return prototype === Object.prototype || prototype === null ? flatFields(value) : undefined
+  } catch {
+    return undefined // a getter or a Proxy's trap throws
+  }
+}
+
+/** `for in` is several times faster than a list of keys; what it finds beyond the object's own are not stored. */
+function flatFields<Fields extends object>(value: Fields): number | undefined {
+  let size = 4
+  for (const key in value) {
+    const item: unknown = value[key]
+    if (typeof item === 'string') size += key.length + item.length + 4
+    else if (typeof item === 'number') size += key.length + 10
+    else if (isSimple(item)) size += key.length + 4
+    else return undefined
+  }
+  return size
 }
 
 function sizeOf(value: unknown, nodes: number): number {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { AddOptions, Cursor, NewTask, Reads } from '../src/backend.js'
+import type { AddOptions, AlikeTasks, BatchChunk, Cursor, Reads } from '../src/backend.js'
 import {
   type BatchProgress,
   type BatchResult,
@@ -18,18 +18,19 @@ type Handlers = typeof handlers
 
 /** Keeps a record of chunks and reads, and can fail an add. */
 class WatchedBackend extends MemoryBackend {
-  readonly chunks: { size: number; offset: number | undefined; open: boolean | undefined }[] = []
+  readonly chunks: { size: number; offset: number; open: boolean }[] = []
   readonly reads: { kind: string; query: unknown }[] = []
   fail: ((chunk: number) => Error | undefined) | undefined
   /** Adds wait for this. */
   gate: Promise<void> | undefined
 
-  override async add(tasks: readonly NewTask[], options: AddOptions) {
-    this.chunks.push({ size: tasks.length, offset: options.batch?.offset, open: options.batch?.open })
+  override async addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }) {
+    const { offset, open } = options.batch
+    this.chunks.push({ size: tasks.inputs.length, offset, open })
     const error = this.fail?.(this.chunks.length - 1)
     if (error) throw error
     await this.gate
-    return super.add(tasks, options)
+    return super.addAlike(tasks, options)
   }
 
   /** Results of the first so many positions are gone. */
@@ -280,9 +281,17 @@ describe('enqueueMany', () => {
       path: 'input[6].user.save',
     })
     expect(await (await queue.batch('b'))?.progress()).toMatchObject({ total: 4, open: true })
-    const proxied = numbers(3).map((n) => (n === 1 ? new Proxy({ n }, {}) : n))
-    await expect(queue.enqueueMany('echo', proxied, { id: 'p' })).rejects.toMatchObject({ path: 'input[1]' })
+    const proxied = numbers(3).map((n) => (n === 1 ? { at: new Date(), state: new Proxy({ n }, {}) } : n))
+    await expect(queue.enqueueMany('echo', proxied, { id: 'p' })).rejects.toMatchObject({ path: 'input[1].state' })
     expect(await queue.batch('p')).toBeUndefined()
+  })
+
+  it('takes reactive Proxies for the plain data they show', async () => {
+    const { queue, host } = setup()
+    const inputs = numbers(10).map((n) => (n === 6 ? new Proxy({ n, list: new Proxy([n], {}) }, {}) : { n, list: [n] }))
+    const batch = await queue.enqueueMany('echo', inputs, { chunkSize: 4 })
+    await host.run(echo)
+    expect(values(await batch.collect())).toEqual(numbers(10).map((n) => ({ n, list: [n] })))
   })
 
   it('leaves the batch open when the inputs throw, and throws the same', async () => {

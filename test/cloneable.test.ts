@@ -142,10 +142,56 @@ describe('cloneOf', () => {
     expect(copy).toEqual({ list: [1] })
   })
 
-  it('finds Proxies, which a walk cannot see, and leads to them', () => {
+  const twin = { n: 1 }
+  const loop: Record<string, unknown> = { list: [1, { deep: true }], nothing: null }
+  loop.self = loop
+  const own = Object.create(null, { ['__proto__']: { value: { polluted: true }, enumerable: true } })
+
+  it.each<[string, unknown]>([
+    ['one object twice, and cycles', { twins: [twin, twin], loop }],
+    ['a key that is __proto__', own],
+    ['holes', Object.assign(Array(4), { 0: 1, 2: undefined, 3: 3 })],
+    ['what an array has beside its items', Object.assign([1, 2], { note: 'x' })],
+    ['a hole that another key makes up for', Object.assign(Array(1), { note: 'x' })],
+    ['what is no plain data, beside what is', { at: new Date(5), list: [new Map([['k', twin]]), twin] }],
+  ])('copies %s as structuredClone does', (_, value) => {
+    const copy = cloneOf(value, 'input')
+    expect(copy).toEqual(structuredClone(value))
+    expect(Reflect.ownKeys(Object(copy)).filter((key) => typeof key === 'string')).toEqual(
+      Reflect.ownKeys(Object(structuredClone(value))),
+    )
+  })
+
+  it('keeps what is the same the same', () => {
+    const copy = cloneOf({ twins: [twin, twin], loop }, 'input')
+    expect(copy.twins[0]).toBe(copy.twins[1])
+    expect(copy.twins[0]).not.toBe(twin)
+    expect(copy.loop.self).toBe(copy.loop)
+  })
+
+  it('reads everything once', () => {
+    let reads = 0
+    const input = {
+      inner: {
+        get n() {
+          return ++reads
+        },
+      },
+    }
+    expect(cloneOf(input, 'input')).toEqual({ inner: { n: 1 } })
+  })
+
+  it('takes Proxies for the plain data they show', () => {
+    const reactive = { state: new Proxy([new Proxy({ name: 'Ada' }, {})], {}) }
+    expect(structuredClone(cloneOf(reactive, 'input'))).toEqual({ state: [{ name: 'Ada' }] })
+  })
+
+  it('finds Proxies, which a walk cannot see, and leads to them where they are in the way', () => {
     const reactive = { state: [{ user: new Proxy({ name: 'Ada' }, {}) }] }
     expect(pathOf(reactive)).toBeUndefined()
-    expect(() => cloneOf(reactive, 'input')).toThrow(expect.objectContaining({ path: 'input.state[0].user' }))
+    expect(() => cloneOf({ ...reactive, at: new Date() }, 'input')).toThrow(
+      expect.objectContaining({ path: 'input.state[0].user' }),
+    )
     expect(whyUncloneable(reactive, 'input')?.path).toBe('input.state[0].user')
     expect(whyUncloneable({ fine: true }, 'input')).toBeUndefined()
   })

@@ -212,6 +212,15 @@ describe('channel', () => {
     expect(other.heard).toEqual([])
   })
 
+  it('tells other tabs in the next turn, what is repeated until then once, and before it is closed', async () => {
+    const [a, b] = [listening('d'), listening('d')]
+    b.channel.post(hint)
+    b.channel.post({ ...hint })
+    b.channel.post({ type: 'added', queues: ['default', 'other'] })
+    b.channel.close()
+    await expect.poll(() => a.heard).toEqual([hint, { type: 'added', queues: ['default', 'other'] }])
+  })
+
   it('ignores what is no hint, and what comes after close', async () => {
     const [a, b] = [listening('c'), listening('c')]
     const raw = new BroadcastChannel('sitq:c')

@@ -105,7 +105,7 @@ function show(value: unknown): string {
   }
 }
 
-/** One declaration for each row: `each` spreads rows that are arrays, `for` never does. */
+/** One declaration for each row: `each` spreads rows that are arrays, `for` does not and gives the context too. */
 const table =
   (declare: Declare<Body>, spread: boolean) =>
   (rows: Iterable<unknown>) =>
@@ -115,7 +115,7 @@ const table =
     for (const row of rows) {
       const given = Array.isArray(row) ? row : [row]
       const title = titleOf(name, given, index++)
-      declare(title, (...context) => body(...(spread ? given : [row]), ...context), timeout)
+      declare(title, (...context) => (spread ? body(...given) : body(row, ...context)), timeout)
     }
   }
 

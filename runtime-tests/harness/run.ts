@@ -132,13 +132,11 @@ async function runCase({ name, body, timeout, skipped }: Case, scope: Scope): Pr
 /** What `work` failed with, be it by taking longer than `ms`. */
 async function failure(work: () => unknown, ms: number): Promise<{ message: string } | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`It takes longer than ${ms} ms.`)), ms)
+  })
   try {
-    await Promise.race([
-      (async () => work())(),
-      new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`It takes longer than ${ms} ms.`)), ms)
-      }),
-    ])
+    await Promise.race([(async () => work())(), late])
     return undefined
   } catch (error) {
     return error instanceof Skipped ? undefined : { message: told(error) }

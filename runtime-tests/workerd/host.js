@@ -9,9 +9,11 @@ const worker = new Miniflare({
   script: readFileSync(process.argv[2] ?? '', 'utf8'),
   compatibilityDate: '2026-04-26',
 })
+// Killed where it stands, it would leave workerd behind.
+process.once('SIGTERM', () => worker.dispose().finally(() => process.exit(1)))
 try {
-  const { body } = await worker.dispatchFetch('http://localhost/')
-  for await (const chunk of body) process.stdout.write(chunk)
+  const { ok, status } = await worker.dispatchFetch('http://localhost/')
+  if (!ok) throw new Error(`The Worker answered ${status}.`)
 } finally {
   await worker.dispose()
 }

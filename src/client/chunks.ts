@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import { assertCloneable } from '../cloneable.js'
 import { InvalidOptionError } from '../errors.js'
-import { roughSize } from '../rough-size.js'
+import { flatSize, roughSize } from '../rough-size.js'
 import { nextTurn } from '../turn.js'
 
 /** What enqueueMany takes inputs from. No strings: they can be iterated, but nobody means that. */
@@ -18,6 +18,8 @@ export interface Chunk {
   /** Index of its first input. */
   offset: number
   inputs: unknown[]
+  /** Of each input: about how many bytes it takes when stored. */
+  sizes: number[]
   /** Nothing comes after it. */
   last: boolean
 }
@@ -58,7 +60,7 @@ export class Chunker {
    */
   async next(skip: number): Promise<Chunk> {
     if (this.#failure) throw this.#failure.error
-    const chunk: Chunk = { offset: Math.max(skip, this.#taken), inputs: [], last: false }
+    const chunk: Chunk = { offset: Math.max(skip, this.#taken), inputs: [], sizes: [], last: false }
     let bytes = 0
     let late: Promise<undefined> | undefined
     let since = 0
@@ -75,9 +77,10 @@ export class Chunker {
         if (index % SKIPS === SKIPS - 1) await nextTurn()
         continue
       }
-      assertCloneable(value, `input[${index}]`)
-      bytes += roughSize(value)
+      const size = sizeOf(value, index)
+      bytes += size
       chunk.inputs.push(value)
+      chunk.sizes.push(size)
       if (this.#source.sync) continue
       if (!late) {
         since = this.#clock.monotonic()
@@ -134,6 +137,14 @@ export class Chunker {
       .then(() => this.#source.iterator.return?.())
       .catch(() => undefined)
   }
+}
+
+/** Throws InvalidInputError for what cannot be stored. */
+function sizeOf(value: unknown, index: number): number {
+  const flat = flatSize(value)
+  if (flat !== undefined) return flat
+  assertCloneable(value, `input[${index}]`)
+  return roughSize(value)
 }
 
 function sourceOf(inputs: Inputs<unknown>): Source {

@@ -1,7 +1,7 @@
 import type { BatchView } from '../backend.js'
 import { checkKnown, checkNumber, checkText } from '../checks.js'
-import { whyUncloneable } from '../cloneable.js'
-import { InvalidOptionError } from '../errors.js'
+import { cloneOf } from '../cloneable.js'
+import { InvalidOptionError, StorageError } from '../errors.js'
 import type { Stage } from '../plan/records.js'
 import { randomText } from '../random.js'
 import { nextTurn } from '../turn.js'
@@ -84,10 +84,11 @@ async function storeAll(job: Import): Promise<void> {
     const storing = store(job, chunk)
     // Read what comes next only once the storage has been asked: collecting may take long and does not wait in between.
     if (!chunk.last) next = collect(job)
-    const stored = await storing
-    if (!stored.ok) throw explained(chunk, stored.error)
+    let ignored = await storing
+    if (!ignored.ok) ignored = await store(job, copied(chunk, ignored.error))
+    if (!ignored.ok) throw ignored.error
     client.added([job.template.queue])
-    if (stored.value.includes(undefined)) {
+    if (ignored.value > 0) {
       // Another import of the same batch is ahead of this one, or the batch was cancelled.
       const view = await client.backend.batch(job.id)
       if (view && !view.open) return chunker.stop()
@@ -116,27 +117,20 @@ function collect({ client, chunker, options, skip }: Import): Promise<Settled<Ch
   )
 }
 
-function store({ client, template, id, stages, options }: Import, { offset, inputs, last }: Chunk) {
+function store({ client, template, id, stages, options }: Import, { offset, inputs, sizes, last }: Chunk) {
   const { durability, open = false } = options
-  return settled(
-    client.backend.add(
-      inputs.map((input) => ({ ...template, input })),
-      {
-        now: client.clock.now(),
-        batch: { id, queue: template.queue, offset, open: !last || open, ...(stages ? { stages } : {}) },
-        ...(durability ? { durability } : {}),
-      },
-    ),
-  )
+  const batch = { id, queue: template.queue, offset, open: !last || open, ...(stages ? { stages } : {}) }
+  const how = { now: client.clock.now(), batch, ...(durability ? { durability } : {}) }
+  return settled(client.backend.addAlike({ ...template, inputs, sizes }, how))
 }
 
-/** Proxies are only found out when they are stored. The chunk they are in was not. */
-function explained({ offset, inputs }: Chunk, error: unknown): unknown {
-  for (const [i, input] of inputs.entries()) {
-    const why = whyUncloneable(input, `input[${offset + i}]`)
-    if (why) return why
-  }
-  return error
+/**
+ * Proxies are only found out when they are stored: here are copies of what they show. The chunk they are in was not stored.
+ * Throws what is in the way of that, or the error if it was not about the inputs.
+ */
+function copied(chunk: Chunk, error: unknown): Chunk {
+  if (!(error instanceof StorageError && error.code === 'uncloneable')) throw error
+  return { ...chunk, inputs: chunk.inputs.map((input, i) => cloneOf(input, `input[${chunk.offset + i}]`)) }
 }
 
 function checkSame({ id, stages: before }: BatchView, stages: Stage[] | undefined): void {

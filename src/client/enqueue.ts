@@ -5,11 +5,13 @@ import type { Client } from './client.js'
 
 type Durability = AddOptions['durability']
 
-interface Entry {
+/** A task to be stored, which must not change any more, and who is to be told. */
+export interface Entry {
   task: NewTask
   durability: Durability
-  resolve(id: TaskId): void
-  reject(error: unknown): void
+  /** It is committed. */
+  stored(id: TaskId): void
+  failed(error: unknown): void
 }
 
 /** Most tasks in one group. */
@@ -30,13 +32,10 @@ export class Enqueuer {
     this.#client = client
   }
 
-  /** Resolves with the id once it is committed. The task must not change any more. */
-  add(task: NewTask, durability: Durability): Promise<TaskId> {
-    return new Promise((resolve, reject) => {
-      if (this.#group.length === 0) queueMicrotask(() => this.#flush())
-      this.#group.push({ task, durability, resolve, reject })
-      if (this.#group.length >= GROUP) this.#flush()
-    })
+  add(entry: Entry): void {
+    if (this.#group.length === 0) queueMicrotask(() => this.#flush())
+    this.#group.push(entry)
+    if (this.#group.length >= GROUP) this.#flush()
   }
 
   /** Resolves when everything that was added so far is stored or refused. */
@@ -62,15 +61,15 @@ export class Enqueuer {
         group.map(({ task }) => task),
         { now: clock.now(), ...(durability ? { durability } : {}) },
       )
-      this.#client.added(group.map(({ task }) => task.queue))
-      group.forEach(({ resolve, reject }, i) => {
+      for (const [i, { stored, failed }] of group.entries()) {
         const id = ids[i]
-        if (id === undefined) reject(new SitqError('internal', 'The backend gave no id for a task it stored.'))
-        else resolve(id)
-      })
+        if (id === undefined) failed(new SitqError('internal', 'The backend gave no id for a task it stored.'))
+        else stored(id)
+      }
+      this.#client.added(group.map(({ task }) => task.queue))
     } catch (error) {
       if (group.length === 1 || isHopeless(error) || searches.left < 2) {
-        for (const { reject } of group) reject(error)
+        for (const { failed } of group) failed(error)
         return
       }
       searches.left -= 2

@@ -6,6 +6,8 @@ import type { Plan, Write } from '../storage.js'
 import type { ObjectStorage } from './platform.js'
 
 const NEVER = Number.POSITIVE_INFINITY
+/** An alarm that is later than this, in ms, is set again: the one before may be lost. */
+const LATE = 30_000
 
 /**
  * The object's one alarm. It is set within the transaction that gives a reason for it: writes that follow each other without
@@ -28,10 +30,16 @@ export class Alarm {
     this.#settings = settings
   }
 
-  /** Of an instance that is new. */
+  /**
+   * Of an instance that is new. One that should have gone off is set again: the instance before went down in it, and it is no
+   * loss if it comes twice.
+   */
   async load(): Promise<void> {
     const at = await this.#storage.getAlarm()
-    this.#at = at === null ? NEVER : at - this.#ahead
+    if (at === null) return
+    this.#at = at - this.#ahead
+    const now = this.#settings.clock.now()
+    if (this.#at <= now) this.set(now)
   }
 
   /** It went off: there is none any more. */
@@ -56,7 +64,11 @@ export class Alarm {
   /** A transaction ends with these writes. */
   written(writes: readonly Write[], look: (plan: Plan<Wake>) => Wake): void {
     const now = this.#settings.clock.now()
-    if (this.inTurn || this.#at <= now) return
+    if (this.inTurn) return
+    if (this.#at <= now) {
+      if (this.#at < now - LATE) this.set(now)
+      return
+    }
     const ledgers = writes.flatMap((write) => ledgerOf(write) ?? [])
     if (this.#settings.runs) {
       // An append that touches nothing else is of tasks that can be claimed at once.

@@ -1,6 +1,8 @@
 import type {
   AddOptions,
+  AlikeTasks,
   Backend,
+  BatchChunk,
   BatchView,
   Change,
   Cursor,
@@ -90,6 +92,11 @@ export class DurableObjectBackend implements Backend {
     const call: Call<'add'> = { method: 'add', args: [tasks, options], id: nonce }
     const again: Call<'add'> = { ...call, args: [tasks, { ...options, again: true }] }
     return this.#try<Call<'add'>, Returned<'add'>>(call, (stub, sent) => stub.sitq(sent), again)
+  }
+
+  /** May be asked for again: its batch knows what it has. */
+  addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }): Promise<number> {
+    return this.#call('addAlike', tasks, options)
   }
 
   exchange(exchange: Exchange): Promise<Exchanged> {

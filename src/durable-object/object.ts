@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { Exchange, Exchanged } from '../backend.js'
 import type { HandlerMap } from '../handlers.js'
-import { LocalBackend } from '../local.js'
+import { LocalBackend, type LocalOptions } from '../local.js'
 import { TaskQueue } from '../queue.js'
 import type { HostId } from '../task.js'
 import { Alarm } from './alarm.js'
@@ -50,7 +51,7 @@ export class QueueObject<Env = unknown, Handlers extends HandlerMap = HandlerMap
       ended: () => platform.kv?.delete(INSIDE),
     }
     const channel = new HintRing(clock, inside)
-    const backend = new LocalBackend({ storage, channel, clock })
+    const backend = new ObjectBackend({ storage, channel, clock }, () => platform.sync())
     this.queue = new TaskQueue<Handlers>({ backend, clock })
     this.#server = new Server(backend, channel, clock)
     this.#turns = new Turns({ queue: this.queue, backend, storage, alarm, settings })
@@ -70,5 +71,24 @@ export class QueueObject<Env = unknown, Handlers extends HandlerMap = HandlerMap
   /** Called by the platform when the alarm goes off: at least once, maybe late. */
   alarm(): Promise<void> {
     return this.#turns.run()
+  }
+}
+
+class ObjectBackend extends LocalBackend {
+  readonly #sync: () => Promise<void>
+
+  constructor(options: LocalOptions, sync: () => Promise<void>) {
+    super(options)
+    this.#sync = sync
+  }
+
+  /**
+   * What is claimed is stored before it runs. Elsewhere the output gate sees to that; a handler in the object would begin in the
+   * same breath, and if it took the object down, nothing of its claim would be left to charge it with.
+   */
+  override async exchange(exchange: Exchange): Promise<Exchanged> {
+    const answer = await super.exchange(exchange)
+    if (answer.claimed.length > 0) await this.#sync()
+    return answer
   }
 }

@@ -10,6 +10,7 @@ export interface Served
     Backend,
     | 'open'
     | 'add'
+    | 'addAlike'
     | 'exchange'
     | 'renew'
     | 'change'

@@ -28,6 +28,11 @@ export class Server {
         if (queues.length > 0) client.added(queues)
         return ids
       },
+      async addAlike(tasks, options) {
+        const ignored = await backend.addAlike(tasks, options)
+        if (ignored < tasks.inputs.length) client.added([tasks.queue])
+        return ignored
+      },
       async exchange(exchange) {
         const answer = await backend.exchange(exchange)
         if (!answer.fenced) tellExchange(backend, exchange.settle, answer)

@@ -1,5 +1,6 @@
 import { type Channel, type Hint, localChannel } from '../channel.js'
 import { onPageLeft } from '../page.js'
+import { nextTurn } from '../turn.js'
 
 /** Said to this page alone: it was away or stood still, and whatever was said meanwhile may have been lost. */
 const missed: Hint = { type: 'changed', change: 'missed' }
@@ -17,6 +18,9 @@ export interface TabChannel extends Channel {
  * Carries hints to all tabs and workers that use the database of this name. Where there is no BroadcastChannel: within this
  * one. Opened by the first use, so that a page rendered on a server may make one.
  *
+ * Other tabs are told in the next turn of the event loop: a post costs 0.1 ms and more, and whoever waits for what was done
+ * should not wait for that too. A channel that is closed, or whose page is left, says it at once.
+ *
  * It is shut while the page is away: a message that reaches a page in the back/forward cache would drop it from there.
  */
 export function broadcastChannel(name: string): TabChannel {
@@ -26,6 +30,7 @@ export function broadcastChannel(name: string): TabChannel {
   let away = false
   let closed = false
   let alone = false
+  let outbox: Hint[] = []
 
   const connect = () => {
     const channel = new BroadcastChannel(`sitq:${name}`)
@@ -43,6 +48,7 @@ export function broadcastChannel(name: string): TabChannel {
     }
   }
   const disconnect = () => {
+    send()
     others?.close()
     others = undefined
   }
@@ -70,13 +76,23 @@ export function broadcastChannel(name: string): TabChannel {
   const postHere = (hint: Hint) => {
     if (!closed) local.post(hint)
   }
+  const send = () => {
+    const hints = outbox
+    outbox = []
+    if (hints.length === 0 || alone) return
+    // Last words of a page that is left.
+    const channel = others ?? connect()
+    for (const hint of hints) channel.postMessage(hint)
+    if (channel !== others) channel.close()
+  }
   const postThere = (hint: Hint) => {
     if (closed || alone) return
     open()
-    // Last words of a page that is left.
-    const channel = others ?? (away ? connect() : undefined)
-    channel?.postMessage(hint)
-    if (channel !== others) channel?.close()
+    if (!others && !away) return
+    if (isSaid(outbox.at(-1), hint)) return
+    outbox.push(hint)
+    if (away) send()
+    else if (outbox.length === 1) void nextTurn().then(send)
   }
 
   return {
@@ -92,6 +108,7 @@ export function broadcastChannel(name: string): TabChannel {
       return local.listen(hear)
     },
     isolate() {
+      outbox = []
       alone = true
       disconnect()
     },
@@ -103,6 +120,9 @@ export function broadcastChannel(name: string): TabChannel {
     },
   }
 }
+
+const isSaid = (last: Hint | undefined, hint: Hint): boolean =>
+  last?.type === 'added' && hint.type === 'added' && JSON.stringify(last.queues) === JSON.stringify(hint.queues)
 
 /** A record, so that a type that is missing here does not compile. */
 const types: Record<Hint['type'], true> = {

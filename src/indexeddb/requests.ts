@@ -1,9 +1,7 @@
 /** A plan's reads and writes as requests to IndexedDB. */
-import { unwrap } from 'idb'
 import { compareKeys, isList, type Key } from '../keys.js'
 import { DamagedError } from '../plan/damage.js'
 import type { RawRead, Read, Write } from '../storage.js'
-import type { Mode, Transaction, Writing } from './schema.js'
 
 /** A record holds something that cannot be stored. The transaction was aborted. */
 export class RefusedError extends Error {
@@ -21,20 +19,14 @@ export class UnreadableError extends Error {
   }
 }
 
-/** Where a reading from the end is. */
-interface Cursor {
-  value: unknown
-  continue(): Promise<Cursor | null>
-}
-
 /**
  * Hands it its keys too: in a request of its own, as WebKit has no getAllRecords; nothing comes between the two. What the
  * browser itself cannot read is `undefined`, or, where the transaction writes, an UnreadableError.
  */
-export async function withKeys<M extends Mode>(tx: Transaction<M>, read: RawRead): Promise<unknown[]> {
+export async function withKeys(tx: IDBTransaction, read: RawRead): Promise<unknown[]> {
   const query = queryOf(read)
   if (query === undefined || read.limit === 0) return []
-  const store = unwrap(tx.objectStore(read.store))
+  const store = tx.objectStore(read.store)
   // Repairs read pages, forwards.
   const isPage = read.to !== undefined && read.limit !== 1 && !read.reverse
   const page = isPage ? readable(store.getAll(query, read.limit)) : request(tx, read)
@@ -42,6 +34,14 @@ export async function withKeys<M extends Mode>(tx: Transaction<M>, read: RawRead
   read.keys = keys
   if (!records && tx.mode !== 'readonly') throw new UnreadableError(read)
   return records ?? Promise.all(keys.map((key) => readable(store.get(valid(key)))))
+}
+
+/** What a request comes to. */
+export function answer<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
 }
 
 /** Its result; undefined, and the transaction goes on, if the browser cannot read a record of it. */
@@ -65,15 +65,15 @@ function readable<T>(request: IDBRequest<T>): Promise<T | undefined> {
 const isUnreadable = (error: unknown): boolean =>
   error instanceof DOMException && (error.name === 'NotReadableError' || error.name === 'DataError')
 
-async function keysOf<M extends Mode>(tx: Transaction<M>, read: RawRead): Promise<Key[]> {
+async function keysOf(tx: IDBTransaction, read: RawRead): Promise<Key[]> {
   const query = queryOf(read)
   if (query === undefined || read.limit === 0) return []
-  const keys = await tx.objectStore(read.store).getAllKeys(query, read.reverse ? undefined : read.limit)
+  const keys = await answer(tx.objectStore(read.store).getAllKeys(query, read.reverse ? undefined : read.limit))
   return (read.reverse ? keys.reverse().slice(0, read.limit) : keys).map(ours)
 }
 
 /** Async so that a key that is refused on the spot rejects like everything else. */
-export async function request<M extends Mode>(tx: Transaction<M>, read: Read): Promise<unknown[]> {
+export async function request(tx: IDBTransaction, read: Read): Promise<unknown[]> {
   const store = tx.objectStore(read.store)
   const query = queryOf(read)
   // To getAll, a limit of 0 means none.
@@ -81,14 +81,13 @@ export async function request<M extends Mode>(tx: Transaction<M>, read: Read): P
   // Of a range, get returns the first; it is cheaper than a cursor.
   const single = read.to === undefined || (read.limit === 1 && !read.reverse)
   // Outside of the try: a key that is refused on the spot is no damage.
-  const asked = single
-    ? store.get(query)
+  const asked: Promise<unknown[]> = single
+    ? answer<unknown>(store.get(query)).then((record) => (record === undefined ? [] : [record]))
     : read.reverse
       ? backwards(store.openCursor(query, 'prev'), read.limit)
-      : store.getAll(query, read.limit)
+      : answer<unknown[]>(store.getAll(query, read.limit))
   try {
-    const answer: unknown = await asked
-    return Array.isArray(answer) && !single ? answer : answer === undefined ? [] : [answer]
+    return await asked
   } catch (error) {
     if (!isUnreadable(error) || read.table === 'raw') throw error
     throw new DamagedError(read.table, 'the browser itself cannot read it')
@@ -96,31 +95,34 @@ export async function request<M extends Mode>(tx: Transaction<M>, read: Read): P
 }
 
 /** One request for each record: to be used with small limits. getAllRecords could do it in one, but WebKit has none. */
-async function backwards(opened: Promise<Cursor | null>, limit: number | undefined): Promise<unknown[]> {
-  const found: unknown[] = []
-  let cursor = await opened
-  while (cursor) {
-    found.push(cursor.value)
-    cursor = found.length === limit ? null : await cursor.continue()
-  }
-  return found
+function backwards(opened: IDBRequest<IDBCursorWithValue | null>, limit: number | undefined): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const found: unknown[] = []
+    opened.onsuccess = () => {
+      const cursor = opened.result
+      if (cursor) found.push(cursor.value)
+      if (!cursor || found.length === limit) resolve(found)
+      else cursor.continue()
+    }
+    opened.onerror = () => reject(opened.error)
+  })
 }
 
-/** The promise of one write. Throws on the spot if its key or record is not storable. */
-export function issue<M extends Writing>(tx: Transaction<M>, write: Write): Promise<unknown> {
+/** Asks for one write; its transaction tells how it ends, too. Throws on the spot if its key or record is not storable. */
+export function issue(tx: IDBTransaction, write: Write): IDBRequest | undefined {
   const store = tx.objectStore(write.store)
   const key = valid(write.key)
-  if (write.kind !== 'delete') {
-    try {
-      return write.kind === 'put' ? store.put(write.record, key) : store.add(write.record, key)
-    } catch (cause) {
-      // The platform's other errors are about the connection or the transaction; what a getter threw comes as it is.
-      if (cause instanceof DOMException && !isOfValue(cause)) throw cause
-      throw new RefusedError('There is a value that cannot be stored.', { cause })
-    }
+  if (write.kind === 'delete') {
+    const query = write.to === undefined ? key : between(write.key, write.to)
+    return query === undefined ? undefined : store.delete(query)
   }
-  const query = write.to === undefined ? key : between(write.key, write.to)
-  return query === undefined ? Promise.resolve() : store.delete(query)
+  try {
+    return write.kind === 'put' ? store.put(write.record, key) : store.add(write.record, key)
+  } catch (cause) {
+    // The platform's other errors are about the connection or the transaction; what a getter threw comes as it is.
+    if (cause instanceof DOMException && !isOfValue(cause)) throw cause
+    throw new RefusedError('There is a value that cannot be stored.', { cause })
+  }
 }
 
 /** It would be refused for ever: it can't be cloned, or is larger than the browser takes ("The serialized value is too large"). */

@@ -1,7 +1,8 @@
+import { unwrap } from 'idb'
 import { fill } from '../found.js'
 import { KeyTakenError, type Plan, type RawRead, type RunOptions, type Write } from '../storage.js'
-import { issue, RefusedError, request, UnreadableError, valid, withKeys } from './requests.js'
-import type { Database, Mode, Transaction, Upgrade } from './schema.js'
+import { answer, issue, RefusedError, request, UnreadableError, valid, withKeys } from './requests.js'
+import type { Database, Upgrade } from './schema.js'
 
 /** All writes were handed over, then the connection broke: they are stored or not, and nobody is left to tell. */
 export class NoAnswerError extends Error {
@@ -33,21 +34,19 @@ export async function drive<T>(db: Database, plan: () => Plan<T>, options: Drive
 async function blank(db: Database, read: RawRead): Promise<boolean> {
   const { store } = read
   const page: RawRead = { ...read, keys: [], found: [] }
-  const reading = db.transaction([store], 'readonly')
-  reading.done.catch(() => {})
+  const reading = unwrap(db).transaction(store, 'readonly')
   const records = await unlessAborted(reading, withKeys(reading, page))
   const lost = page.keys.filter((_, i) => records[i] === undefined)
-  const writing = db.transaction(store, 'readwrite')
-  // How they end is how it ends.
-  for (const key of lost) void writing.store.put(null, valid(key)).catch(() => {})
-  await writing.done
+  const writing = unwrap(db).transaction(store, 'readwrite')
+  const { ended } = endOf(writing)
+  for (const key of lost) writing.objectStore(store).put(null, valid(key))
+  if ((await ended) === 'abort') throw writing.error ?? new DOMException('The transaction was aborted.', 'AbortError')
   return lost.length > 0
 }
 
 async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores, unfinished }: DriveOptions): Promise<T> {
-  const tx = db.transaction([...stores], 'readonly')
   // Its requests tell what happens to it; it ends by itself when no more come, and nobody needs to wait for that.
-  tx.done.catch(() => {})
+  const tx = unwrap(db).transaction([...stores], 'readonly')
   // An answer that comes after the page was left would drop it from the back/forward cache.
   let leave = () => {}
   const left = new Promise<never>((_, reject) => {
@@ -70,20 +69,18 @@ async function readAndWrite<T>(
   plan: () => Plan<T>,
   { stores, durability, unfinished }: DriveOptions,
 ): Promise<T> {
-  const tx = db.transaction([...stores], 'readwrite', durability ? { durability } : {})
-  tx.done.catch(() => {})
-  const { ended, aborted } = endOf(tx)
+  const tx = unwrap(db).transaction([...stores], 'readwrite', durability ? { durability } : {})
+  const { ended, aborted, failures } = endOf(tx)
   // The connection is closed right after it.
   const leave = () => {
     if (abort(tx)) aborted()
   }
   unfinished.add(leave)
   void ended.then(() => unfinished.delete(leave))
-  const refused: unknown[] = []
   let end: { writes: readonly Write[]; value: T }
   try {
     end = await waves(tx, plan())
-    for (const write of end.writes) issue(tx, write).catch((reason: unknown) => refused.push(reason))
+    for (const write of end.writes) issue(tx, write)
     // Saves the round trip in which the browser would find out that no more requests come: 0.88 ms instead of 1.26.
     if (maySayCommit(end.writes.length)) tx.commit()
   } catch (error) {
@@ -92,37 +89,38 @@ async function readAndWrite<T>(
     await ended
     throw error
   }
-  if ((await ended) === 'abort') throw reasonOf(refused, tx)
+  if ((await ended) === 'abort') throw reasonOf(failures, tx)
   return end.value
 }
 
 /**
  * How a transaction ended. Its requests are not waited for: when no space is left, Chromium (147) never answers the put of a
  * value over 64 kB, which it would store as a file of its own. Nor may the event come: WebKitGTK (2.50) tells nothing of a
- * transaction that was aborted and whose connection was closed at once. `aborted` is for who did that.
+ * transaction that was aborted and whose connection was closed at once. `aborted` is for who did that. `failures`: of its requests.
  */
-function endOf<M extends Mode>(tx: Transaction<M>) {
+function endOf(tx: IDBTransaction) {
+  const failures: unknown[] = []
+  tx.addEventListener('error', ({ target }) => failures.push(target instanceof IDBRequest ? target.error : undefined))
   let aborted = () => {}
   const ended = new Promise<'complete' | 'abort'>((resolve) => {
     aborted = () => resolve('abort')
     tx.addEventListener('complete', () => resolve('complete'))
     tx.addEventListener('abort', aborted)
   })
-  return { ended, aborted }
+  return { ended, aborted, failures }
 }
 
 /** Drives a plan in a transaction that goes on afterwards. Rejects with the platform's error or the plan's own. */
-export async function runIn<T>(tx: Upgrade, plan: Plan<T>): Promise<T> {
+export async function runIn<T>(upgrade: Upgrade, plan: Plan<T>): Promise<T> {
+  const tx = unwrap(upgrade)
   const { writes, value } = await waves(tx, plan)
-  await unlessAborted(tx, Promise.all(writes.map((write) => issue(tx, write))))
+  const requests = writes.flatMap((write) => issue(tx, write) ?? [])
+  await unlessAborted(tx, Promise.all(requests.map(answer)))
   return value
 }
 
 /** Nothing but requests is awaited here: a transaction with none pending is over at the end of the current task. */
-async function waves<T, M extends Mode>(
-  tx: Transaction<M>,
-  steps: Plan<T>,
-): Promise<{ writes: readonly Write[]; value: T }> {
+async function waves<T>(tx: IDBTransaction, steps: Plan<T>): Promise<{ writes: readonly Write[]; value: T }> {
   let step = steps.next()
   while (!step.done) {
     const wave = step.value
@@ -152,8 +150,8 @@ function maySayCommit(writes: number): boolean {
 }
 
 /** Why a transaction failed, told by its requests or, if it failed only when it was to be committed, by itself. */
-function reasonOf(refused: unknown[], tx: Transaction<'readwrite'>): unknown {
-  const reasons = [...refused, tx.error]
+function reasonOf(failures: readonly unknown[], tx: IDBTransaction): unknown {
+  const reasons = [...failures, tx.error]
   const named = (...names: string[]) => reasons.find((reason) => reason instanceof Error && names.includes(reason.name))
   // The stores have no indexes, so only an add can be refused for what is there.
   const taken = named('ConstraintError')
@@ -162,11 +160,11 @@ function reasonOf(refused: unknown[], tx: Transaction<'readwrite'>): unknown {
   if (blob)
     return new RefusedError('A Blob cannot be stored here: WebKit takes none in private windows.', { cause: blob })
   const clear = named('QuotaExceededError', 'DataError')
-  return clear ?? new NoAnswerError('The connection broke during a commit.', { cause: tx.error ?? refused[0] })
+  return clear ?? new NoAnswerError('The connection broke during a commit.', { cause: tx.error ?? failures[0] })
 }
 
 /** What requests come to, or an error once the transaction is aborted without them. It does not complete without them. */
-function unlessAborted<T, M extends Mode>(tx: Transaction<M>, requests: Promise<T>): Promise<T> {
+function unlessAborted<T>(tx: IDBTransaction, requests: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const aborted = () => reject(tx.error ?? new DOMException('The transaction was aborted.', 'AbortError'))
     tx.addEventListener('abort', aborted)
@@ -176,7 +174,7 @@ function unlessAborted<T, M extends Mode>(tx: Transaction<M>, requests: Promise<
 }
 
 /** False: it is over already, or handed over. */
-export function abort<M extends Mode>(tx: Transaction<M>): boolean {
+export function abort(tx: { abort(): void }): boolean {
   try {
     tx.abort()
     return true

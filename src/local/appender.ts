@@ -1,8 +1,8 @@
 /** Appending: without reading, at the tails that were seen last, while they can be trusted. */
-import type { AddOptions, NewTask } from '../backend.js'
+import type { AddOptions, AlikeTasks, BatchChunk, NewTask } from '../backend.js'
 import type { Clock } from '../clock.js'
-import { type AppendValue, append, appendBlind, isPlain, type Tried } from '../plan/append.js'
-import { block, group } from '../plan/layout.js'
+import { type AppendValue, append, appendBlind, isPlain, type Start } from '../plan/append.js'
+import { block, layOut, type NewTasks, type Stretch } from '../plan/layout.js'
 import { type Block, stores } from '../plan/records.js'
 import { randomText } from '../random.js'
 import { KeyTakenError, metBy, type Plan } from '../storage.js'
@@ -43,49 +43,57 @@ export class Appender {
     this.#seen.clear()
   }
 
-  add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
-    const added = this.#appending.then(
-      () => this.#add(tasks, options),
-      () => this.#add(tasks, options),
-    )
+  /** Resolves with the tasks' ids, in order; undefined for those that their batch had. */
+  async add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
+    const { ignored, stretches, starts } = await this.#inTurn(() => this.#add(tasks, options))
+    const ids = Array<TaskId | undefined>(tasks.length).fill(undefined)
+    for (const [k, { lane, from }] of starts.entries()) {
+      for (const [i, member] of (stretches[k]?.members ?? []).entries()) {
+        ids[ignored + member] = formatId(this.#runner.origin, lane, from + i)
+      }
+    }
+    return ids
+  }
+
+  /** Resolves with how many of them their batch had. */
+  async addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }): Promise<number> {
+    return (await this.#inTurn(() => this.#add(tasks, options))).ignored
+  }
+
+  #inTurn<T>(add: () => Promise<T>): Promise<T> {
+    const added = this.#appending.then(add, add)
     this.#appending = added.catch(() => undefined)
     return added
   }
 
-  async #add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
+  async #add(tasks: NewTasks, options: AddOptions): Promise<AppendValue> {
     const runner = this.#runner
     await runner.open()
     const nonce = options.nonce ?? newNonce()
     const durability = options.durability ? { durability: options.durability } : {}
-    let tried: Tried | undefined
+    let tried: AppendValue | undefined
     let repeats = false
-    const plain = !options.again && isPlain(tasks, options.now, options.batch)
-    const blind = plain ? this.#guess(tasks, options.now, nonce) : undefined
+    const plain = !options.batch && !options.again
+    const blind = plain ? this.#guess(layOut(tasks, options.now), options.now, nonce) : undefined
     if (blind) {
       try {
         await runner.try(() => this.#blindly(blind), { stores: ['blocks'], write: true, ...durability })
         for (const last of blind.blocks) this.#saw(blind.keys.get(last.lane) ?? '', last.lane, last.to)
-        return blind.places.map(({ lane, position }) => formatId(runner.origin, lane, position))
+        return blind.value
       } catch (error) {
         // Another tab appended since, or this is a repeat of ours that was committed: reading tells.
         const met = metBy(error)
         if (!isDamage(met)) throw error
         repeats = met !== error
         this.forget()
-        const [first] = blind.blocks
-        if (first) tried = { lane: first.lane, from: first.from, places: blind.places }
+        tried = blind.value
       }
     }
     // Should the storage run the plan again, not knowing whether it was committed, the plan looks where it was before.
     const plan = () => remember(append(tasks, { ...options, nonce, ...(tried ? { tried } : {}) }), (at) => (tried = at))
-    const { places, lanes } = await runner.run(() => this.#begin(plan()), {
-      stores,
-      write: true,
-      repeats,
-      ...durability,
-    })
-    for (const { queue, priority, lane, tail } of lanes) this.#saw(laneKey(queue, priority), lane, tail)
-    return places.map((place) => place && formatId(runner.origin, place.lane, place.position))
+    const value = await runner.run(() => this.#begin(plan()), { stores, write: true, repeats, ...durability })
+    for (const { queue, priority, lane, tail } of value.lanes) this.#saw(laneKey(queue, priority), lane, tail)
+    return value
   }
 
   #blindly({ blocks, generation }: { blocks: readonly Block[]; generation: number }): Plan<void> {
@@ -102,26 +110,27 @@ export class Appender {
     this.#seen.set(key, { lane, tail, wall: this.#clock.now(), monotonic: this.#clock.monotonic() })
   }
 
-  /** The blocks at the tails last seen, or undefined if a lane or tail is not known well enough. */
-  #guess(tasks: readonly NewTask[], now: number, nonce: string) {
+  /** The blocks at the tails last seen, or undefined if more must be written, or a lane or tail is not known well enough. */
+  #guess(stretches: readonly Stretch[], now: number, nonce: string) {
+    if (!isPlain(stretches)) return undefined
     const blocks: Block[] = []
-    const places: { lane: Lane; position: Position }[] = []
+    const starts: Start[] = []
     const tails = new Map<Lane, Position>()
     const keys = new Map<Lane, string>()
-    for (const of of group(tasks, now)) {
-      const key = laneKey(of.queue, of.priority)
+    for (const stretch of stretches) {
+      const key = laneKey(stretch.queue, stretch.priority)
       const seen = this.#seen.get(key)
       if (!seen || !this.#trusts(seen)) return undefined
-      const from = tails.get(seen.lane) ?? seen.tail
-      const made = block(tasks, of, { lane: seen.lane, from, now, nonce })
-      tails.set(seen.lane, made.to)
-      keys.set(seen.lane, key)
+      const { lane } = seen
+      const from = tails.get(lane) ?? seen.tail
+      const made = block(stretch, { lane, from, now, nonce })
+      tails.set(lane, made.to)
+      keys.set(lane, key)
       blocks.push(made)
-      of.members.forEach((member, i) => {
-        places[member] = { lane: seen.lane, position: from + i }
-      })
+      starts.push({ lane, from })
     }
-    return { blocks, places, keys, generation: this.#runner.generation }
+    const value: AppendValue = { ignored: 0, stretches, starts, lanes: [] }
+    return { blocks, value, keys, generation: this.#runner.generation }
   }
 
   /** Both clocks: the one that never goes back may stop while the machine sleeps. */
@@ -131,11 +140,9 @@ export class Appender {
   }
 }
 
-function* remember(plan: Plan<AppendValue>, tell: (tried: Tried) => void): Plan<AppendValue> {
+function* remember(plan: Plan<AppendValue>, tell: (tried: AppendValue) => void): Plan<AppendValue> {
   const end = yield* plan
-  const { places } = end.value
-  const first = places.find((place) => place !== undefined)
-  if (first) tell({ lane: first.lane, from: first.position, places })
+  tell(end.value)
   return end
 }
 

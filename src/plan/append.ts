@@ -1,21 +1,18 @@
 /** Appending tasks to their lanes, with or without reading first. */
-import type { BatchChunk, NewTask } from '../backend.js'
+import type { BatchChunk } from '../backend.js'
 import { StorageError } from '../errors.js'
 import type { Plan, ReadOf, Write } from '../storage.js'
 import type { Lane, Position } from '../task.js'
-import { setAside } from './aside.js'
+import { setAllAside } from './aside.js'
 import { checkGone, closeBatch, joinBatch, newBatch } from './batch.js'
-import { type Appended, addPart, block, type Group, group } from './layout.js'
+import { addPart, block, countOf, type Joined, layOut, type NewTasks, type Stretch } from './layout.js'
 import { Draft, type Step } from './ledger.js'
-import type { Block, LaneState, PartMark } from './records.js'
+import type { AsideMark, Block, LaneState, PartMark } from './records.js'
 import { add, LAST, one, put, range, store } from './tables.js'
 
-const isHeld = (task: { runAt?: number }, now: number) => (task.runAt ?? 0) > now
-
-/** Whether these tasks can be appended without reading: nothing but blocks is written. */
-export function isPlain(tasks: readonly Appended[], now: number, batch?: BatchChunk): boolean {
-  return !batch && !tasks.some((task) => task.batch !== undefined || isHeld(task, now))
-}
+/** Whether these blocks can be appended without reading: nothing else is written then. */
+export const isPlain = (stretches: readonly Stretch[]): boolean =>
+  stretches.every(({ runAt, content }) => runAt === undefined && content.batch === undefined)
 
 /** Appends at tails believed to be right. A wrong one finds its key taken, and the caller reads instead. */
 export function* appendBlind(blocks: readonly Block[]): Plan<void> {
@@ -23,16 +20,18 @@ export function* appendBlind(blocks: readonly Block[]): Plan<void> {
   return { writes, value: undefined }
 }
 
-const findLane = (draft: Draft, queue: string, priority: number, held: boolean) =>
-  draft.ledgers.get(queue)?.lanes.find((state) => state.priority === priority && state.held === held)
+const findLane = (draft: Draft, { queue, priority, runAt }: Stretch) =>
+  draft.ledgers.get(queue)?.lanes.find((state) => state.priority === priority && state.held === (runAt !== undefined))
 
-/** The lane of a queue and priority, allotted if there is none yet. Needs ledgers and, for that, the root loaded. */
-function laneFor(draft: Draft, queue: string, priority: number, held: boolean): LaneState {
-  const ledger = draft.ledger(queue)
-  const found = findLane(draft, queue, priority, held)
+/** The lane of a stretch, allotted if there is none yet. Needs ledgers and, for that, the root loaded. */
+function laneFor(draft: Draft, stretch: Stretch): LaneState {
+  const found = findLane(draft, stretch)
   if (found) return found
   if (!draft.root) throw new Error('sitq: a lane was asked for before the root was read')
   draft.checkLanes(draft.root)
+  const { queue, priority } = stretch
+  const held = stretch.runAt !== undefined
+  const ledger = draft.ledger(queue)
   const state: LaneState = { lane: draft.root.nextLane++, priority, held, head: 0, block: 0, skips: 0, sweep: 0 }
   ledger.lanes.push(state)
   draft.addLedger(ledger)
@@ -43,95 +42,104 @@ function laneFor(draft: Draft, queue: string, priority: number, held: boolean): 
   return state
 }
 
-/**
- * Reads what appending these tasks needs (the tails of their lanes), in one wave. Needs ledgers loaded. Returns the
- * work to be done when everything the transaction reads is there: it writes, and returns where each task went.
- */
-export function* prepareAppend(draft: Draft, tasks: readonly Appended[], now: number): Step<void> {
-  const lanes = new Set<Lane>()
-  let missing = false
-  for (const task of tasks) {
-    const state = findLane(draft, task.queue, task.priority, isHeld(task, now))
-    if (state) lanes.add(state.lane)
-    else missing = true
-  }
-  yield* draft.load({ tails: lanes, root: missing })
+/** Reads what writing these needs (the tails of their lanes), in one wave. Needs ledgers loaded. */
+export function* prepareAppend(draft: Draft, stretches: readonly Stretch[]): Step<void> {
+  const states = stretches.map((stretch) => findLane(draft, stretch))
+  yield* draft.load({ tails: states.flatMap((state) => state?.lane ?? []), root: states.includes(undefined) })
 }
 
-/** Writes tasks whose lanes are prepared. Returns the place of each, in order. */
+/** Writes stretches whose lanes are prepared. Returns where each begins, in order. */
 export function writeAppend(
   draft: Draft,
-  tasks: readonly Appended[],
+  stretches: readonly Stretch[],
   options: { now: number; nonce: string },
-): { lane: Lane; position: Position }[] {
-  const places: { lane: Lane; position: Position }[] = []
+): Start[] {
   const parts: PartMark[] = []
-  for (const of of group(tasks, options.now)) {
-    const state = laneFor(draft, of.queue, of.priority, of.runAt !== undefined)
-    const from = draft.tail(state.lane)
-    const made = block(tasks, of, { lane: state.lane, from, ...options })
-    draft.writes.push(add('block', [made.lane, from], made))
-    draft.setTail(state.lane, made.to)
-    if (of.runAt !== undefined) hold(draft, state, made, of.queue, of.runAt)
-    if (of.batch !== undefined) addPart(parts, tasks, of, { ...made, batch: of.batch })
-    of.members.forEach((member, i) => {
-      places[member] = { lane: made.lane, position: from + i }
-    })
-  }
+  const held: AsideMark[] = []
+  const starts = stretches.map((stretch): Start => {
+    const state = laneFor(draft, stretch)
+    const { lane } = state
+    const from = draft.tail(lane)
+    const made = block(stretch, { lane, from, ...options })
+    draft.writes.push(add('block', [lane, from], made))
+    draft.setTail(lane, made.to)
+    if (stretch.runAt !== undefined) {
+      state.head = made.to
+      state.block = made.to
+      held.push(...waitsOf(stretch, made, state.priority))
+    }
+    if (made.batch !== undefined) addPart(parts, stretch, { ...made, batch: made.batch })
+    return { lane, from }
+  })
+  setAllAside(draft, held)
   for (const mark of parts) {
     const stages = mark.stage === 0 && mark.start === 0 ? draft.batches.get(mark.batch)?.stages : undefined
     draft.writes.push(store('part', stages ? { ...mark, stages } : mark))
   }
-  return places
+  return starts
 }
 
-function hold(draft: Draft, state: LaneState, made: Block, queue: string, runAt: number): void {
-  state.head = made.to
-  state.block = made.to
-  const { lane, from, to } = made
-  setAside(draft, { lane, from, to, queue, gate: state.priority, order: runAt, attempt: 1, crashes: 0 })
+/** What is due at the same time waits behind one mark. */
+function* waitsOf({ queue, runAt = 0 }: Stretch, { lane, from, to }: Block, gate: number): Generator<AsideMark> {
+  const wait = { queue, lane, gate, attempt: 1, crashes: 0 }
+  if (typeof runAt === 'number') return yield { ...wait, from, to, order: runAt }
+  let start = 0
+  for (let end = 1; end <= runAt.length; end++) {
+    const order = runAt[start] ?? 0
+    if (runAt[end] === order) continue
+    yield { ...wait, from: from + start, to: from + end, order }
+    start = end
+  }
 }
 
-/** What came of an append: where each task is; undefined for those a batch had already. */
+/** Where a block begins. */
+export interface Start {
+  lane: Lane
+  from: Position
+}
+
+/** What came of an append. */
 export interface AppendValue {
-  places: ({ lane: Lane; position: Position } | undefined)[]
+  /** So many tasks, the first ones, were left out: their batch had them, or it takes no more. */
+  ignored: number
+  /** The blocks of the others: what they hold, and where. */
+  stretches: readonly Stretch[]
+  starts: readonly Start[]
   /** Lanes and their tails after it, for whoever wants to append blindly next. */
   lanes: { queue: string; priority: number; lane: Lane; tail: Position }[]
 }
 
-/** Where an append was tried: its first block, and every task's place. */
-export interface Tried {
-  lane: Lane
-  from: Position
-  places: AppendValue['places']
-}
-
 /**
- * Appends after reading. `tried` is where an attempt at the same append put its blocks, of which nobody knows whether it
+ * Appends after reading. `tried` is what came of an attempt at the same append, of which nobody knows whether it
  * was committed (the storage lost its connection and ran it again): if a block there bears our nonce, it was. `again`: it may
  * have been, and nobody knows where: its blocks are looked for at the ends of their lanes.
  */
 export function* append(
-  tasks: readonly NewTask[],
-  options: { now: number; nonce: string; batch?: BatchChunk; tried?: Tried; again?: boolean },
+  tasks: NewTasks,
+  options: { now: number; nonce: string; batch?: BatchChunk; tried?: AppendValue; again?: boolean },
 ): Plan<AppendValue> {
   const { now, batch: chunk, tried } = options
   const draft = new Draft()
-  if (tried) {
-    const first = one('block', [tried.lane, tried.from])
+  const [before] = tried?.starts ?? []
+  if (tried && before) {
+    const first = one('block', [before.lane, before.from])
     yield [first]
-    if (first.found[0]?.nonce === options.nonce) return { writes: [], value: { places: tried.places, lanes: [] } }
+    if (first.found[0]?.nonce === options.nonce) return { writes: [], value: tried }
   }
   yield* draft.load({ ledgers: true, batches: chunk ? [chunk.id] : [] })
-  const stored = options.again ? yield* sought(draft, tasks, options) : undefined
-  if (stored) return { writes: [], value: { places: stored, lanes: [] } }
-  let fresh: Appended[] = tasks.map((task) => ({ ...task }))
+  if (options.again) {
+    const stretches = layOut(tasks, now, 0, chunk && { batch: chunk.id })
+    const starts = yield* sought(draft, stretches, options)
+    if (starts) return { writes: [], value: { ignored: 0, stretches, starts, lanes: [] } }
+  }
+  const count = countOf(tasks)
   let ignored = 0
+  let joined: Joined | undefined
   if (chunk) {
     if (!draft.batches.has(chunk.id)) yield* checkGone([chunk.id])
     const batch = draft.batches.get(chunk.id) ?? newBatch(chunk.id, chunk.queue, now, chunk.stages)
     // Cancelled, or ended by someone: it takes no more, whatever an import still has.
-    if (!batch.open) return draft.finish({ places: tasks.map(() => undefined), lanes: [] })
+    if (!batch.open) return draft.finish({ ignored: count, stretches: [], starts: [], lanes: [] })
     // These inputs were stored by an earlier run of the same import. What tasks added to the batch is none of them.
     const imported = batch.total - (batch.joined ?? 0)
     // Not what comes before: of an import in a database that is no more, the rest would pass for the whole.
@@ -139,21 +147,21 @@ export function* append(
       const message = `Batch ${chunk.id} has not its first ${chunk.offset} inputs here: import it again from its beginning.`
       throw new StorageError('lost', message)
     }
-    ignored = Math.min(tasks.length, Math.max(0, imported - chunk.offset))
-    fresh = fresh.slice(ignored)
-    joinBatch(batch, fresh)
+    ignored = Math.min(count, Math.max(0, imported - chunk.offset))
+    joined = joinBatch(batch, count - ignored)
     batch.open = chunk.open
     closeBatch(batch, now)
     draft.changedBatch(batch)
   }
-  yield* prepareAppend(draft, fresh, now)
-  const places = writeAppend(draft, fresh, options)
+  const stretches = layOut(tasks, now, ignored, joined)
+  yield* prepareAppend(draft, stretches)
+  const starts = writeAppend(draft, stretches, options)
   const lanes = [...draft.ledgers.values()].flatMap(({ queue, lanes: states }) =>
     states.flatMap(({ lane, priority, held }) =>
-      held || !places.some((place) => place.lane === lane) ? [] : [{ queue, priority, lane, tail: draft.tail(lane) }],
+      held || !starts.some((start) => start.lane === lane) ? [] : [{ queue, priority, lane, tail: draft.tail(lane) }],
     ),
   )
-  return draft.finish({ places: [...Array<undefined>(ignored).fill(undefined), ...places], lanes })
+  return draft.finish({ ignored, stretches, starts, lanes })
 }
 
 /** Whoever did not hear the answer asks again within so long, in ms; and so many blocks may have come meanwhile. */
@@ -163,39 +171,32 @@ const BLOCKS = 256
 /** Where the blocks of an append are that bear its nonce: of all of them, or of none. */
 function* sought(
   draft: Draft,
-  tasks: readonly NewTask[],
-  { now, nonce, batch }: { now: number; nonce: string; batch?: BatchChunk },
-): Step<AppendValue['places'] | undefined> {
-  const groups = group(
-    tasks.map((task) => (batch ? { ...task, batch: batch.id } : task)),
-    now,
-  )
+  stretches: readonly Stretch[],
+  { now, nonce }: { now: number; nonce: string },
+): Step<Start[] | undefined> {
   const lanes = new Map<Lane, ReadOf<'block'>>()
-  const laneOf = ({ queue, priority, runAt }: Group) => findLane(draft, queue, priority, runAt !== undefined)?.lane
-  for (const of of groups) {
-    const lane = laneOf(of)
+  const limit = BLOCKS + stretches.length
+  for (const stretch of stretches) {
+    const lane = findLane(draft, stretch)?.lane
     if (lane === undefined) return undefined // it was allotted with the first block
-    const options = { limit: BLOCKS + groups.length, reverse: true }
-    lanes.set(lane, lanes.get(lane) ?? range('block', [lane, 0], [lane, LAST], options))
+    lanes.set(lane, lanes.get(lane) ?? range('block', [lane, 0], [lane, LAST], { limit, reverse: true }))
   }
   yield [...lanes.values()]
   const mine = new Map([...lanes].map(([lane, { found }]) => [lane, found.filter((made) => made.nonce === nonce)]))
-  const places: AppendValue['places'] = []
-  for (const of of groups) {
-    const lane = laneOf(of) ?? Number.NaN
+  const starts: Start[] = []
+  for (const stretch of stretches) {
+    const lane = findLane(draft, stretch)?.lane ?? Number.NaN
     const made = mine.get(lane)?.pop()
     if (!made) {
       const { found = [] } = lanes.get(lane) ?? {}
-      const seenAll = found.length < BLOCKS + groups.length || (found.at(-1)?.at ?? now) < now - AGAIN
-      if (seenAll && places.length === 0) return undefined
+      const seenAll = found.length < limit || (found.at(-1)?.at ?? now) < now - AGAIN
+      if (seenAll && starts.length === 0) return undefined
       throw new StorageError(
         'lost',
         'So much was stored since that nobody knows whether this was: look before you repeat it.',
       )
     }
-    of.members.forEach((member, i) => {
-      places[member] = { lane, position: made.from + i }
-    })
+    starts.push({ lane, from: made.from })
   }
-  return places
+  return starts
 }

@@ -1,6 +1,6 @@
 /** Batches: what joins them, what has ended of them, when they have ended themselves. */
 import { DamagedError } from './damage.js'
-import type { Appended } from './layout.js'
+import type { Joined } from './layout.js'
 import type { Draft, Step } from './ledger.js'
 import { paceAdd } from './pace.js'
 import type { BatchMark, Stage } from './records.js'
@@ -21,14 +21,11 @@ export function* checkGone(ids: readonly string[]): Step<void> {
   }
 }
 
-/** Gives tasks that join a batch their index in its input, and counts them into it. The batch is loaded. */
-export function joinBatch(batch: BatchMark, tasks: readonly Appended[]): void {
-  for (const task of tasks) {
-    task.batch = batch.id
-    task.born = batch.createdAt
-    task.index = batch.total++
-    if (batch.stages) task.stage = 0
-  }
+/** Counts tasks into a batch, which is loaded. Returns what is to be said of them, or of the first: the index counts on. */
+export function joinBatch(batch: BatchMark, count: number): Joined {
+  const index = batch.total
+  batch.total += count
+  return { batch: batch.id, born: batch.createdAt, index, ...(batch.stages ? { stage: 0 } : {}) }
 }
 
 /** The batch that a block's tasks belong to, if it is loaded; undefined if it was pruned, though there is one with its id. */

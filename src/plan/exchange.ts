@@ -8,6 +8,7 @@ import { checkGone } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { claim, inOrder } from './claim.js'
 import { describe } from './claimed.js'
+import { group } from './layout.js'
 import { Draft, hostEntry, overlap, partsOf, type Step, setHost } from './ledger.js'
 import { applySettlements, batchesOf, blocksOf } from './settle.js'
 import { LAST, range } from './tables.js'
@@ -35,8 +36,9 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
   yield* checkGone(lostBatches(draft, blocks, x))
   const { dropped, followUps } = applySettlements(draft, blocks, x)
   if (followUps.length > 0) {
-    yield* prepareAppend(draft, followUps, x.now)
-    writeAppend(draft, followUps, { now: x.now, nonce })
+    const stretches = group(followUps, x.now)
+    yield* prepareAppend(draft, stretches)
+    writeAppend(draft, stretches, { now: x.now, nonce })
   }
   const taken = x.claim && (yield* claim(draft, blocks, cache, x, x.claim, origin))
   forgetSettled(draft, blocks, cache, x)

@@ -1,5 +1,5 @@
 /** Laying tasks out in blocks, before anyone knows where the blocks will lie. */
-import type { NewTask } from '../backend.js'
+import type { AlikeTasks, NewTask } from '../backend.js'
 import { roughSize } from '../rough-size.js'
 import type { Lane, Position, TaskSettings } from '../task.js'
 import { BLOCK_BYTES, BLOCK_TASKS, type Block, type PartMark } from './records.js'
@@ -7,111 +7,177 @@ import { BLOCK_BYTES, BLOCK_TASKS, type Block, type PartMark } from './records.j
 /** A larger value gets a block of its own. */
 const OWN_BLOCK_BYTES = 64 * 1024
 
-/** What an append needs to know of a task beyond the task: where it stands in a batch. */
-export interface Appended extends NewTask {
+/** What an append needs to know of tasks beyond the tasks: where they stand in a batch. */
+export interface Joined {
   batch?: string
   /** When that was made. */
   born?: number
   stage?: number
-  /** Index in the batch's input. */
+  /** In the batch's input: of the task, or of the first one. */
   index?: number
 }
+export type Appended = NewTask & Joined
+
+/** Tasks of any kind, or many of one kind. */
+export type NewTasks = readonly NewTask[] | AlikeTasks
+const isAlike = (tasks: NewTasks): tasks is AlikeTasks => 'inputs' in tasks
+export const countOf = (tasks: NewTasks): number => (isAlike(tasks) ? tasks.inputs.length : tasks.length)
 
 /** Neighbours in one lane that go into one block. */
-export interface Group {
+export interface Stretch {
   queue: string
   priority: number
-  /** Absent: in line. */
-  runAt?: number
-  batch?: string
-  stage?: number
-  /** Indexes in the caller's list. */
+  /** Absent: in line. Else when each is due, or all are; they are in that order. */
+  runAt?: number | number[]
+  /** What its block will hold. */
+  content: Omit<Block, 'lane' | 'from' | 'to' | 'at' | 'nonce'>
+  /** In the batch's input: of the first, or the least one if they do not follow each other. */
+  start: number
+  indexes?: number[]
+  /** Where the tasks stood in the caller's list. Absent: they were one after the other, as the stretches are. */
+  members?: number[]
+}
+
+/** What comes together in a block. */
+interface Gathering {
+  like: Appended
+  held: boolean
   members: number[]
   bytes: number
 }
 
-/** Sorts tasks into blocks-to-be: those of one lane, time and batch stay together, in order. */
-export function group(tasks: readonly Appended[], now: number): Group[] {
-  const groups: Group[] = []
-  const open = new Map<string, Group>()
-  tasks.forEach((task, i) => {
-    const runAt = task.runAt !== undefined && task.runAt > now ? task.runAt : undefined
-    const key = JSON.stringify([task.queue, task.priority, runAt, task.batch, task.stage])
-    const bytes = roughSize(task.input)
-    let into = open.get(key)
-    const full = into && (into.members.length >= BLOCK_TASKS || into.bytes + bytes > BLOCK_BYTES)
-    const large = bytes > OWN_BLOCK_BYTES || (into && into.bytes > OWN_BLOCK_BYTES && into.members.length === 1)
-    if (!into || full || large) {
-      into = { queue: task.queue, priority: task.priority, members: [], bytes: 0 }
-      if (runAt !== undefined) into.runAt = runAt
-      if (task.batch !== undefined) into.batch = task.batch
-      if (task.stage !== undefined) into.stage = task.stage
-      groups.push(into)
-      open.set(key, into)
-    }
-    into.members.push(i)
-    into.bytes += bytes
-  })
-  return groups
+/** When a task is due that must wait for it. */
+const heldUntil = ({ runAt }: { runAt?: number }, now: number): number | undefined =>
+  runAt !== undefined && runAt > now ? runAt : undefined
+
+/** Whether a block that holds so many tasks and bytes takes one more, of that size. */
+const hasRoom = (tasks: number, bytes: number, size: number): boolean =>
+  tasks < BLOCK_TASKS &&
+  bytes + size <= BLOCK_BYTES &&
+  size <= OWN_BLOCK_BYTES &&
+  !(tasks === 1 && bytes > OWN_BLOCK_BYTES)
+
+/** The blocks-to-be of tasks, without the first ones. `joined`: the batch that they join. */
+export function layOut(tasks: NewTasks, now: number, skip = 0, joined?: Joined): Stretch[] {
+  if (isAlike(tasks)) return cut({ ...tasks, ...joined }, now, skip)
+  if (!joined) return group(tasks, now)
+  const { index = 0 } = joined
+  const rest = tasks.slice(skip).map((task, i) => ({ ...task, ...joined, index: index + i }))
+  return group(rest, now)
 }
 
-/** The block of a group, once its place is known. */
-export function block(
-  tasks: readonly Appended[],
-  of: Group,
-  at: { lane: Lane; from: Position; now: number; nonce: string },
-): Block {
-  const members = of.members.flatMap((i) => tasks[i] ?? [])
-  const names = members.map((task) => task.name)
-  const [first] = names
-  const made: Block = {
-    lane: at.lane,
-    from: at.from,
-    to: at.from + members.length,
-    at: at.now,
-    nonce: at.nonce,
-    inputs: members.map((task) => task.input),
-    name: first !== undefined && names.every((name) => name === first) ? first : names,
+/** Sorts tasks into blocks-to-be: those of one lane and batch stay together, in order; held ones in the order they are due. */
+export function group(tasks: readonly Appended[], now: number): Stretch[] {
+  const gatherings: Gathering[] = []
+  const open = new Map<string, Gathering>()
+  let last: Gathering | undefined
+  for (const i of inOrder(tasks, now)) {
+    const task = tasks[i]
+    if (!task) continue
+    const held = heldUntil(task, now) !== undefined
+    const size = task.size ?? roughSize(task.input)
+    let into = last && goesWith(last, task, held) ? last : open.get(keyOf(task, held))
+    if (!into || !hasRoom(into.members.length, into.bytes, size)) {
+      into = { like: task, held, members: [], bytes: 0 }
+      gatherings.push(into)
+      open.set(keyOf(task, held), into)
+    }
+    into.members.push(i)
+    into.bytes += size
+    last = into
   }
-  if (of.batch !== undefined) made.batch = of.batch
-  if (members[0]?.born !== undefined) made.born = members[0].born
-  if (of.stage !== undefined) {
-    made.stage = of.stage
-    // Follow-ups come in the order their predecessors ended.
-    const { start, indexes } = indexesOf(members)
-    if (indexes) made.indexes = indexes
-    else made.start = start
+  return gatherings.map((gathering) => gathered(tasks, gathering))
+}
+
+/** Indexes of the tasks: those in line as they come, then those that are held, by time. */
+function inOrder(tasks: readonly Appended[], now: number): Iterable<number> {
+  if (!tasks.some((task) => heldUntil(task, now) !== undefined)) return tasks.keys()
+  const timeOf = (i: number) => (tasks[i] && heldUntil(tasks[i], now)) ?? 0
+  return [...tasks.keys()].sort((a, b) => timeOf(a) - timeOf(b))
+}
+
+const goesWith = ({ like, held }: Gathering, task: Appended, isHeld: boolean): boolean =>
+  like.queue === task.queue &&
+  like.priority === task.priority &&
+  held === isHeld &&
+  like.batch === task.batch &&
+  like.stage === task.stage
+
+const keyOf = ({ queue, priority, batch, stage }: Appended, held: boolean): string =>
+  JSON.stringify([queue, priority, held, batch, stage])
+
+function gathered(all: readonly Appended[], { like, held, members }: Gathering): Stretch {
+  const tasks = members.flatMap((i) => all[i] ?? [])
+  const names = tasks.map((task) => task.name)
+  const { start, indexes } = like.batch === undefined ? { start: 0 } : indexesOf(tasks)
+  const made: Stretch = {
+    queue: like.queue,
+    priority: like.priority,
+    content: {
+      inputs: tasks.map((task) => task.input),
+      name: names.every((name) => name === like.name) ? like.name : names,
+      ...joinedIn(like, start, indexes),
+      ...settingsIn(tasks.map((task) => task.settings)),
+    },
+    start,
+    members,
   }
-  addSettings(
-    made,
-    members.map((task) => task.settings),
-  )
+  if (held) made.runAt = tasks.map((task) => task.runAt ?? 0)
+  if (indexes) made.indexes = indexes
   return made
 }
 
-function addSettings(made: Block, settings: readonly (TaskSettings | undefined)[]): void {
-  const [first] = settings
-  // enqueueMany gives all its tasks the same object.
-  if (first && settings.every((one) => one === first)) made.settings = first
-  else {
-    const own: Record<number, TaskSettings> = {}
-    settings.forEach((one, i) => {
-      if (one && Object.keys(one).length > 0) own[i] = one
-    })
-    if (Object.keys(own).length > 0) made.own = own
+/** The same of tasks that are alike, without the first ones. */
+function cut(tasks: AlikeTasks & Joined, now: number, skip: number): Stretch[] {
+  const { queue, priority, name, inputs, sizes, settings, index = 0 } = tasks
+  const runAt = heldUntil(tasks, now)
+  const stretches: Stretch[] = []
+  for (let from = skip; from < inputs.length; ) {
+    let bytes = 0
+    let to = from
+    do bytes += sizes[to++] ?? 0
+    while (to < inputs.length && hasRoom(to - from, bytes, sizes[to] ?? 0))
+    const start = index + from - skip
+    const content = { inputs: inputs.slice(from, to), name, ...joinedIn(tasks, start), ...settingsIn([settings]) }
+    stretches.push({ queue, priority, content, start, ...(runAt === undefined ? {} : { runAt }) })
+    from = to
   }
+  return stretches
+}
+
+/** What a block says of its tasks' batch. */
+function joinedIn({ batch, born, stage }: Joined, start: number, indexes?: number[]) {
+  return {
+    ...(batch === undefined ? {} : { batch }),
+    ...(born === undefined ? {} : { born }),
+    // Follow-ups come in the order their predecessors ended.
+    ...(stage === undefined ? {} : { stage, ...(indexes ? { indexes } : { start }) }),
+  }
+}
+
+function settingsIn(settings: readonly (TaskSettings | undefined)[]): Pick<Block, 'settings' | 'own'> {
+  const [first] = settings
+  // The same object for all: it was given for all.
+  if (settings.every((one) => one === first)) return first ? { settings: first } : {}
+  const own: Record<number, TaskSettings> = {}
+  settings.forEach((one, i) => {
+    if (one && Object.keys(one).length > 0) own[i] = one
+  })
+  return Object.keys(own).length > 0 ? { own } : {}
+}
+
+/** Its block, once its place is known. */
+export function block({ content }: Stretch, at: { lane: Lane; from: Position; now: number; nonce: string }): Block {
+  const { lane, from, now, nonce } = at
+  return { lane, from, to: from + content.inputs.length, at: now, nonce, ...content }
 }
 
 /** Where tasks of a batch lie; neighbouring blocks of one append are one part. */
 export function addPart(
   parts: PartMark[],
-  tasks: readonly Appended[],
-  of: Group,
-  made: Block & { batch: string },
+  { start, indexes }: Stretch,
+  { lane, from, to, batch, stage = 0 }: Block & { batch: string },
 ): void {
-  const { lane, from, to, batch } = made
-  const { start, indexes } = indexesOf(of.members.flatMap((i) => tasks[i] ?? []))
-  const stage = of.stage ?? 0
   const last = parts.at(-1)
   const follows = last?.lane === lane && last.batch === batch && last.stage === stage && last.to === from
   if (last && follows && !indexes && !last.indexes && last.start + (last.to - last.from) === start) last.to = to
@@ -119,7 +185,7 @@ export function addPart(
 }
 
 /** Indexes in the batch's input: all of them, or only the first where the others follow from it. */
-function indexesOf(tasks: readonly Appended[]): { start: number; indexes?: number[] } {
+function indexesOf(tasks: readonly Appended[]): Pick<Stretch, 'start' | 'indexes'> {
   const indexes = tasks.map((task) => task.index ?? 0)
   const start = indexes[0] ?? 0
   return indexes.every((index, i) => index === start + i) ? { start } : { start: Math.min(...indexes), indexes }

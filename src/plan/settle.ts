@@ -108,8 +108,7 @@ function join(draft: Draft, id: string, task: Appended, now: number): Appended[]
   // One that does not exist gets what joins it, and ends with that: nobody else would ever end it.
   const batch = draft.batches.get(id) ?? { ...newBatch(id, task.queue, now), open: false }
   if (batch.stopped) return []
-  const joined = { ...task }
-  joinBatch(batch, [joined])
+  const joined = { ...task, ...joinBatch(batch, 1) }
   batch.joined = (batch.joined ?? 0) + 1
   closeBatch(batch, now)
   draft.changedBatch(batch)

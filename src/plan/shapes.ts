@@ -14,6 +14,10 @@ const isNumber = (value: unknown): value is number => typeof value === 'number' 
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const maybe = (check: (value: unknown) => boolean, value: unknown): boolean => value === undefined || check(value)
 
+/** Vercel's edge VM clones into another realm: what it gives back is of this kind, and no instance of it. */
+const isA = <T extends object>(value: unknown, kind: new (length: number) => T): value is T =>
+  value instanceof kind || Object.prototype.toString.call(value) === `[object ${kind.name}]`
+
 function isList(value: unknown, length: number, item?: (value: unknown) => boolean): boolean {
   if (!Array.isArray(value) || value.length !== length) return false
   if (item) for (let i = 0; i < length; i++) if (!item(value[i])) return false
@@ -60,7 +64,7 @@ function isOutcomeAtHeart(outcome: unknown): outcome is Fields {
   const { kinds, values } = outcome
   const size = length(outcome)
   if (values === undefined ? kinds !== CANCELLED && kinds !== FAILED : !isList(values, size)) return false
-  return isKind(kinds) || (kinds instanceof Uint8Array && kinds.length === size && kinds.every(isKind))
+  return isKind(kinds) || (isA(kinds, Uint8Array) && kinds.length === size && kinds.every(isKind))
 }
 
 function isOutcome(outcome: Fields): boolean {
@@ -69,12 +73,12 @@ function isOutcome(outcome: Fields): boolean {
   const size = length(outcome)
   return (
     isNumber(at) &&
-    maybe((list) => list instanceof Float32Array && list.length === 2 * size, times) &&
+    maybe((list) => isA(list, Float32Array) && list.length === 2 * size, times) &&
     maybe((count) => isCount(count) || isList(count, size, isCount), attempts) &&
     maybe(isText, reason) &&
     maybe((value) => isName(value, size), name) &&
     maybe(isNumber, enqueuedAt) &&
-    maybe((list) => list instanceof Float64Array && list.length === size && list.every(isNumber), enqueued) &&
+    maybe((list) => isA(list, Float64Array) && list.length === size && list.every(isNumber), enqueued) &&
     maybe(isText, batch)
   )
 }
@@ -97,7 +101,7 @@ function areLanes(lanes: unknown): boolean {
 function isHost(entry: unknown): boolean {
   if (!isFields(entry) || !isCount(entry.seq) || !isNumber(entry.until)) return false
   const { parts } = entry
-  if (!(parts instanceof Float64Array) || parts.length % PART_SIZE !== 0) return false
+  if (!isA(parts, Float64Array) || parts.length % PART_SIZE !== 0) return false
   for (let i = 0; i < parts.length; i++) if (!isCount(parts[i])) return false
   for (let i = 2; i < parts.length; i += PART_SIZE) if (Number(parts[i]) >= Number(parts[i + 1])) return false
   return true

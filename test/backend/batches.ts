@@ -62,6 +62,42 @@ export function batchTests(kit: Kit): void {
       expect(await b.backend.batch('b')).toMatchObject({ total: 8, completed: 8, endedAt: b.now })
     })
 
+    it('take tasks that are alike at once, and tell how many they had', async () => {
+      const b = await start(kit)
+      const like = { queue: 'q', name: 'work', priority: 3, settings: { timeout: 7 } }
+      const add = (offset: number, to: number, open = true) => {
+        const inputs = upTo(to - offset).map((i) => ({ n: offset + i }))
+        const batch = { id: 'b', queue: 'q', offset, open }
+        return b.backend.addAlike({ ...like, inputs, sizes: inputs.map(() => 20) }, { now: b.now, batch })
+      }
+      expect(await add(0, 300)).toBe(0)
+      expect(await add(0, 300)).toBe(300)
+      expect(await add(200, 600)).toBe(100)
+      expect(await add(600, 600, false)).toBe(0)
+      expect(await add(600, 700)).toBe(100)
+      expect(await b.backend.batch('b')).toMatchObject({ total: 600, imported: 600, open: false })
+      const claimed = await b.host().claim(1_000)
+      expect(claimed.map(({ input }) => input)).toEqual(upTo(600).map((n) => ({ n })))
+      for (const task of claimed) expect(task).toMatchObject(like)
+      const parts = await b.backend.read('parts', { batch: 'b', stage: 0, limit: 10 })
+      expect(parts.items.map(({ start, from, to }) => [start, to - from])).toEqual([
+        [0, 300],
+        [300, 300],
+      ])
+    })
+
+    it('wait for their time, alike or not', async () => {
+      const b = await start(kit)
+      const runAt = b.now + 1_000
+      const alike = { queue: 'q', name: 'work', priority: 0, runAt, inputs: upTo(600), sizes: upTo(600).map(() => 8) }
+      await b.backend.addAlike(alike, { now: b.now, batch: { id: 'b', queue: 'q', offset: 0, open: false } })
+      const host = b.host()
+      expect(await host.claim(1_000)).toEqual([])
+      expect(await b.backend.counts('q')).toMatchObject({ scheduled: 600, available: 0 })
+      b.now = runAt
+      expect(inputs(await host.claim(1_000))).toEqual(upTo(600))
+    })
+
     it('take the chunks of two imports at once, each input once', async () => {
       const b = await start(kit)
       const chunk = (n: number) =>

@@ -64,6 +64,11 @@ export const kept: [what: string, make: () => unknown, arrives?: unknown][] = [
   ],
   ['an Error with a cause', caused, causedClone()],
   ['boxed values', () => [Object(1), Object('x'), Object(true), Object(1n)]],
+  [
+    'Proxies, as the plain data they show',
+    () => new Proxy({ state: [new Proxy({ a: 1 }, {})] }, {}),
+    { state: [{ a: 1 }] },
+  ],
   ['10,000 keys', () => Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, i]))],
   ['499 levels', () => nested(499)],
   [
@@ -116,7 +121,7 @@ export const refused: [what: string, make: () => unknown, path: string][] = [
   ['a WeakMap', () => [new WeakMap()], '[0]'],
   ['a WeakRef', () => ({ ref: new WeakRef({}) }), '.ref'],
   ['a generator', () => ({ rows: (function* () {})() }), '.rows'],
-  ['a Proxy', () => ({ state: new Proxy({ a: 1 }, {}) }), '.state'],
+  ['a Proxy beside what is no plain data', () => ({ at: new Date(), state: new Proxy({ a: 1 }, {}) }), '.state'],
   ['a revoked Proxy', () => ({ state: [revoked()] }), '.state[0]'],
   ['a Proxy whose traps throw', () => ({ state: throwing() }), '.state'],
   ['a detached buffer', () => ({ bytes: detached() }), '.bytes'],
@@ -153,10 +158,11 @@ export const refused: [what: string, make: () => unknown, path: string][] = [
     '.late',
   ],
   [
-    'a getter that gives something else each time',
+    'a getter that gives something else each time, and nothing that can be stored the second time',
     () => {
       let reads = 0
       return {
+        at: new Date(),
         get x() {
           return reads++ === 0 ? 1 : () => {}
         },

@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/clock.js'
+import { messagesTakeTurns } from '../../src/turn.js'
 
 interface Timer {
   at: number
@@ -142,6 +143,10 @@ function turn(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === 'function') {
       setImmediate(resolve)
+      return
+    }
+    if (!messagesTakeTurns()) {
+      setTimeout(resolve, 0)
       return
     }
     if (!channel) {

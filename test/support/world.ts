@@ -95,6 +95,7 @@ export class TestBackend implements Backend {
     await this.#inner.open()
   }
   add = (tasks: readonly NewTask[], options: AddOptions) => this.#inner.add(tasks, options)
+  addAlike: Backend['addAlike'] = (tasks, options) => this.#inner.addAlike(tasks, options)
   change = (change: Change) => this.#inner.change(change)
   get = (ids: readonly TaskId[]) => this.#inner.get(ids)
   results = (ids: readonly TaskId[]) => this.#inner.results(ids)
