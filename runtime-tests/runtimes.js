@@ -77,6 +77,12 @@ export const runtimes = {
     files: ['outside', 'life', 'wire'].map((name) => `runtime-tests/durable-object/${name}.test.ts`),
     command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working'],
   },
+  'killed-object': {
+    ...objects,
+    entry: `${here}durable-object/outside.ts`,
+    files: ['runtime-tests/durable-object/killed.test.ts'],
+    command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working', '--kill=4'],
+  },
   'edge-vm': {
     entry: `${here}edge-vm/main.ts`,
     format: 'iife',
