@@ -3,10 +3,14 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import {
   everywhere,
-  fixedSymbol,
+  lateIntervals,
+  longClones,
   noBlobClones,
   noIndexedDB,
+  noMessages,
   noWebAssembly,
+  noWindow,
+  otherBuiltIns,
   otherErrorClones,
   otherRealm,
   slowVM,
@@ -45,9 +49,14 @@ export const runtimes = {
   node: { ...server, command: () => [process.execPath, `${here}node/main.js`] },
   deno: {
     ...server,
+    skips: [...everywhere, ...noWindow, ...lateIntervals],
     command: () => [binary('deno', 'deno'), 'run', '--allow-all', '--no-lock', `${here}deno/main.js`],
   },
-  bun: { ...server, command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`] },
+  bun: {
+    ...server,
+    skips: [...everywhere, ...otherErrorClones, ...longClones],
+    command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`],
+  },
   workerd: {
     entry: `${here}workerd/main.ts`,
     format: 'es',
@@ -68,12 +77,18 @@ export const runtimes = {
     files: ['outside', 'life', 'wire'].map((name) => `runtime-tests/durable-object/${name}.test.ts`),
     command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working'],
   },
+  'killed-object': {
+    ...objects,
+    entry: `${here}durable-object/outside.ts`,
+    files: ['runtime-tests/durable-object/killed.test.ts'],
+    command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working', '--kill=4'],
+  },
   'edge-vm': {
     entry: `${here}edge-vm/main.ts`,
     format: 'iife',
     whole: true,
     before: [],
-    skips: [...everywhere, ...noIndexedDB, ...otherRealm, ...fixedSymbol, ...slowVM],
+    skips: [...everywhere, ...noIndexedDB, ...otherRealm, ...noMessages, ...otherBuiltIns, ...slowVM],
     command: () => [process.execPath, `${here}edge-vm/host.js`],
   },
 }

@@ -22,6 +22,8 @@ function losing(name: string, lose: { left: number; also?: () => Promise<unknown
     })
   }
 }
+/** To compare millions of bytes takes long. */
+const brief = (value: unknown) => (value instanceof Uint8Array ? [value.length, value[0], value.at(-1)] : value)
 const fresh = () => `idle ${crypto.randomUUID()}`
 const queueOf = (stub: () => object) => new TaskQueue<Handlers>({ backend: new DurableObjectBackend({ stub }) })
 
@@ -58,6 +60,32 @@ describe('a connection that breaks', () => {
     expect((await backend.exchange(x)).claimed).toMatchObject([{ input: 1 }])
     expect(await backend.counts()).toMatchObject({ running: 1 })
   })
+})
+
+describe('what is larger than a call may be', () => {
+  it('comes in portions: claims, views, results', async () => {
+    const { backend } = queueOf(losing(fresh(), { left: 0 }))
+    const inputs = Array.from({ length: 30 }, (_, i) => new Uint8Array(1_500_000).fill(i))
+    const now = Date.now()
+    const ids = []
+    for (const input of inputs) {
+      ids.push(...(await backend.add([{ queue: 'default', name: 'echo', input, priority: 0 }], { now })))
+    }
+    const x = { host: 'a', now, until: now + 30_000 }
+    const { claimed } = await backend.exchange({ ...x, seq: 1, settle: [], claim: { limit: 50 } })
+    expect(claimed.map(({ input }) => brief(input))).toEqual(inputs.map(brief))
+    const known = ids.flatMap((id) => id ?? [])
+    expect((await backend.get(known)).map((view) => brief(view?.input))).toEqual(inputs.map(brief))
+    const ended = claimed.map(({ lane, position, seq, input }) => {
+      const times = { startedAt: now, finishedAt: now, attempt: 1 }
+      return { lane, position, seq, to: 'completed', value: input, ...times } as const
+    })
+    await expect(backend.exchange({ ...x, seq: 2, settle: ended })).rejects.toMatchObject({ code: 'uncloneable' })
+    await backend.exchange({ ...x, seq: 2, settle: ended.slice(0, 15) })
+    await backend.exchange({ ...x, seq: 3, settle: ended.slice(15) })
+    const results = await backend.results(known)
+    expect(results.map((result) => result?.status === 'completed' && brief(result.value))).toEqual(inputs.map(brief))
+  }, 30_000)
 })
 
 describe('errors', () => {

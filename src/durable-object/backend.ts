@@ -23,6 +23,7 @@ import { randomText } from '../random.js'
 import type { Counts, HostId, Result, TaskId, TaskView } from '../task.js'
 import { AskingChannel } from './channel.js'
 import type { ObjectNamespace } from './platform.js'
+import { join } from './portions.js'
 import {
   type Call,
   errorFrom,
@@ -161,26 +162,31 @@ export class DurableObjectBackend implements Backend {
     ask: (stub: QueueStub, call: C) => Promise<Reply<Value>>,
     again = call,
   ): Promise<Value> {
-    let reply: Reply<Value>
     try {
-      reply = await this.#ask(call, ask)
+      return await this.#ask(call, ask)
     } catch (error) {
       // One that is overloaded has told so, and is better left alone.
       if (error instanceof SitqError || peek(error, 'overloaded') === true) throw unanswered(call.method, error)
       this.#stub = undefined
-      reply = await this.#ask(again, ask).catch((last: unknown) => {
+      return await this.#ask(again, ask).catch((last: unknown) => {
         throw unanswered(call.method, last)
       })
     }
-    if (reply.ok) return reply.value
-    throw errorFrom(reply.error)
   }
 
-  async #ask<C, Value>(call: C, ask: (stub: QueueStub, call: C) => Promise<Reply<Value>>): Promise<Reply<Value>> {
+  async #ask<C, Value>(call: C, ask: (stub: QueueStub, call: C) => Promise<Reply<Value>>): Promise<Value> {
     this.#closing.signal.throwIfAborted()
     this.#stub ??= this.#connect()
     const stub = this.#stub
-    return await sending(call, (sent) => ask(stub, sent))
+    const reply = await sending(call, (sent) => ask(stub, sent))
+    if (!reply.ok) throw errorFrom(reply.error)
+    for (let { rest } = reply; rest !== undefined; ) {
+      const portion = await stub.sitq({ method: 'rest', args: [rest] })
+      if (!portion.ok || !portion.value) throw new Error('The rest of the answer is gone.')
+      join(reply.value, portion.value.items)
+      rest = portion.value.rest
+    }
+    return reply.value
   }
 }
 

@@ -24,6 +24,12 @@ export interface Served
   > {
   repair(): ReturnType<NonNullable<Backend['repair']>>
   hints(since: HintCursor | undefined, timeout: number): Promise<Hints>
+  /** Of an answer that was too long for one. Undefined: it is not there any more. */
+  rest(name: string): Promise<Portion | undefined>
+}
+export interface Portion {
+  items: unknown[]
+  rest?: string
 }
 export type Method = keyof Served
 
@@ -40,7 +46,9 @@ export interface ReadCall<K extends keyof Reads> {
 export type AnyCall = { [M in Method]: Call<M> }[Method]
 
 /** An error that crosses from isolate to isolate keeps its message alone: ours go as data. */
-export type Reply<Value> = { ok: true; value: Value } | { ok: false; error: SentError }
+export type Reply<Value> =
+  /** `rest`: there is more of a list in it, to be asked for by that name. */
+  { ok: true; value: Value; rest?: string } | { ok: false; error: SentError }
 export type Returned<M extends Method> = Awaited<ReturnType<Served[M]>>
 
 /** An object's end of it, as a stub has it. */

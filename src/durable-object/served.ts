@@ -5,6 +5,7 @@ import { errorRecord, InvalidOptionError } from '../errors.js'
 import { tellExchange } from '../host/tell.js'
 import type { LocalBackend } from '../local.js'
 import type { HintRing } from './hints.js'
+import { Rests } from './portions.js'
 import type { AnyCall, Method, Reply, Returned, SentError, Served } from './protocol.js'
 
 /** So many of the latest answers are kept for those that did not get them. */
@@ -15,6 +16,7 @@ const LONGEST = 60_000
 /** Answers calls; says to everyone what they changed, as TaskQueue and TaskWorker do where they are in one process. */
 export class Server {
   readonly #served: Served
+  readonly #rests = new Rests()
   /** What was done, by the id of its call. */
   readonly #done = new Map<string, Promise<unknown>>()
 
@@ -52,6 +54,7 @@ export class Server {
       },
       prune: (retention) => backend.prune(retention),
       repair: () => backend.repair(),
+      rest: async (name) => this.#rests.next(name),
       hints: (since, timeout) => hints.since(since, Math.min(timeout, LONGEST)),
     }
   }
@@ -59,7 +62,9 @@ export class Server {
   /** Never rejects. */
   async answer(call: AnyCall): Promise<Reply<unknown>> {
     try {
-      return { ok: true, value: await this.#once(call) }
+      const value = await this.#once(call)
+      const rest = call.method === 'rest' ? undefined : this.#rests.cut(value)
+      return rest === undefined ? { ok: true, value } : { ok: true, value, rest }
     } catch (error) {
       return { ok: false, error: sent(error) }
     }
