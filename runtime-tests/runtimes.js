@@ -4,10 +4,13 @@ import { fileURLToPath } from 'node:url'
 import { differs } from '../test/sharded/differs.js'
 import {
   everywhere,
+  lateIntervals,
+  longClones,
   noBlobClones,
   noIndexedDB,
   noMessages,
   noWebAssembly,
+  noWindow,
   otherBuiltIns,
   otherErrorClones,
   otherRealm,
@@ -47,9 +50,14 @@ export const runtimes = {
   node: { ...server, command: () => [process.execPath, `${here}node/main.js`] },
   deno: {
     ...server,
+    skips: [...everywhere, ...noWindow, ...lateIntervals],
     command: () => [binary('deno', 'deno'), 'run', '--allow-all', '--no-lock', `${here}deno/main.js`],
   },
-  bun: { ...server, command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`] },
+  bun: {
+    ...server,
+    skips: [...everywhere, ...otherErrorClones, ...longClones],
+    command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`],
+  },
   workerd: {
     entry: `${here}workerd/main.ts`,
     format: 'es',
@@ -76,6 +84,12 @@ export const runtimes = {
     files: ['runtime-tests/durable-object/sharded.test.ts'],
     skips: Object.entries(differs).map(([name, reason]) => ({ pattern: new RegExp(name), reason })),
     command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working'],
+  },
+  'killed-object': {
+    ...objects,
+    entry: `${here}durable-object/outside.ts`,
+    files: ['runtime-tests/durable-object/killed.test.ts'],
+    command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working', '--kill=4'],
   },
   'edge-vm': {
     entry: `${here}edge-vm/main.ts`,

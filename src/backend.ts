@@ -19,8 +19,6 @@ export interface NewTask {
   queue: string
   name: string
   input: unknown
-  /** About how many bytes the input takes when stored, from whoever knows; see roughSize. */
-  size?: number
   /** −100 … 100, lower first. */
   priority: number
   /** ms since the epoch; absent or not after now: at once. */
@@ -29,7 +27,7 @@ export interface NewTask {
 }
 
 /** Tasks that differ in nothing but their inputs. */
-export interface AlikeTasks extends Omit<NewTask, 'input' | 'size'> {
+export interface AlikeTasks extends Omit<NewTask, 'input'> {
   inputs: readonly unknown[]
   /** About how many bytes each of them takes when stored; see roughSize. */
   sizes: readonly number[]
@@ -131,6 +129,10 @@ export interface Exchanged {
   more: boolean
   /** When the next scheduled task is due. */
   wakeAt?: number
+  /** Queues that a claim passed over because they are paused … */
+  paused?: string[]
+  /** … which all are: nothing can be claimed before something is changed. */
+  allPaused?: boolean
 }
 
 /** What someone who is not the host asks to be changed. */
@@ -222,6 +224,17 @@ export interface Locks {
 }
 
 /**
+ * Says that tasks are being stored, to the host in the same page, which need not wait until they are: what it asks for from
+ * then on comes after that.
+ */
+export interface Appends {
+  /** What the hints about them bear. */
+  readonly id: string
+  /** Returns the way to stop listening. */
+  listen(begun: () => void): () => void
+}
+
+/**
  * Where hosts say that they go without giving back what they hold: their pages are left or reloaded, and what a page begins
  * to store then may never be stored. What they held was interrupted and counts no crash.
  */
@@ -302,6 +315,8 @@ export interface Backend {
   readonly locks?: Locks
   /** Absent: a host that goes without a word counts as crashed. */
   readonly departures?: Departures
+  /** Absent: a host hears of new tasks by hints alone. */
+  readonly appends?: Appends
   /** Aborts with ClosedError when `close` is called: workers that wait for a role, or have it, end at once. Absent: they notice when they next use it. */
   readonly closed?: AbortSignal
   /** False: what is stored ends with this page or process. */

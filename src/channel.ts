@@ -5,8 +5,8 @@ import type { HostId } from './task.js'
  * never correctness.
  */
 export type Hint =
-  /** Tasks were stored. */
-  | { type: 'added'; queues: string[] }
+  /** Tasks were stored; `by` the backend of this id, whose own host has been told before: see Appends. */
+  | { type: 'added'; queues: string[]; by?: string }
   /** Tasks ended: flat triples lane, from, to; and the batches whose counts moved. */
   | { type: 'ended'; intervals: number[]; batches: string[] }
   /**

@@ -2,6 +2,7 @@
 import type {
   AddOptions,
   AlikeTasks,
+  Appends,
   Backend,
   BatchChunk,
   BatchView,
@@ -58,6 +59,8 @@ export class LocalBackend implements Backend {
   readonly #runner: Runner
   readonly #appender: Appender
   readonly #closing = new AbortController()
+  readonly #begun = new Set<() => void>()
+  readonly appends: Appends = appendsOf(this.#begun)
 
   constructor(options: LocalOptions) {
     const { storage, channel, locks, departures, clock = systemClock, layout = LAYOUT } = options
@@ -77,7 +80,9 @@ export class LocalBackend implements Backend {
       },
       repaired: (repaired) => this.#repaired(repaired),
     })
-    this.#appender = new Appender(this.#runner, clock)
+    this.#appender = new Appender(this.#runner, clock, () => {
+      for (const begun of [...this.#begun]) begun()
+    })
   }
 
   get closed(): AbortSignal {
@@ -203,5 +208,20 @@ export class LocalBackend implements Backend {
     this.#closing.abort(new ClosedError('backend'))
     this.channel.close()
     await this.#storage.close()
+  }
+}
+
+function appendsOf(listeners: Set<() => void>): Appends {
+  let id: string | undefined
+  return {
+    // Not before it is asked for: edge runtimes give no random numbers while modules load, where backends are made.
+    get id() {
+      id ??= newNonce()
+      return id
+    },
+    listen(begun) {
+      listeners.add(begun)
+      return () => listeners.delete(begun)
+    },
   }
 }

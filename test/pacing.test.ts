@@ -25,14 +25,14 @@ describe('how much is claimed', () => {
     [50, 6],
     [10, 22],
     [1, 202],
-    [0.1, 1_024], // at most 512 for each Web Worker
-    [0, 1_024],
+    [0.1, 2_002],
+    [0, 2_048], // at most 1,024 for each Web Worker
   ])('attempts of %d ms: %d in hand for two slots', (ms, inHand) => {
     expect(capacity(settled(ms))).toBe(inHand)
   })
 
   test('the limit is for each Web Worker, however many slots it has', () => {
-    expect(capacity(settled(0, { slots: 8, workers: 2 }), 8)).toBe(1_024)
+    expect(capacity(settled(0, { slots: 8, workers: 2 }), 8)).toBe(2_048)
   })
 
   test('nothing while more than half of what waits is left', () => {
@@ -63,7 +63,7 @@ describe('how it changes', () => {
       rounds.push(inHand)
       pace = observe(pace, { count: inHand, ms: 0 }, pool)
     }
-    expect(rounds).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_024, 1_024])
+    expect(rounds).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 2_048])
   })
 
   test('it falls at once when attempts become slow, and rises again', () => {

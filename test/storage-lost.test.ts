@@ -293,3 +293,22 @@ describe.runIf(typeof navigator !== 'undefined' && navigator.locks)('memory has 
     expect(a.errors).toEqual([])
   })
 })
+
+it('a hint that the platform refuses to send costs time, no more', async () => {
+  const name = database()
+  const { postMessage } = BroadcastChannel.prototype
+  let refused = 0
+  const spy = vi.spyOn(BroadcastChannel.prototype, 'postMessage').mockImplementation(function (
+    this: BroadcastChannel,
+    message,
+  ) {
+    if (!this.name.includes(name)) return postMessage.call(this, message) // the test runner's
+    refused++
+    throw new TypeError('expected i32') // what Deno says
+  })
+  onTestFinished(() => spy.mockRestore())
+  const { queue } = page(name)
+  const task = await queue.enqueue('echo', 1)
+  await vi.waitFor(() => expect(refused).toBeGreaterThan(0))
+  expect((await queue.task(task.id).get())?.state).toBe('available')
+})

@@ -123,6 +123,28 @@ describe('running', () => {
 })
 
 describe('exchanges', () => {
+  test('what has ended waits for others: for 20 ms, and for up to 100 while more waits in hand', async () => {
+    const { w, backend, executor, clock } = await host()
+    await w.ended(await w.add(many(60, { do: 'ok', ms: 10 })))
+    backend.exchanges.length = 0
+    const ids = await w.add(many(60, { do: 'ok', ms: 10 }))
+    await clock.advance(590)
+    expect(executor.began).toHaveLength(120)
+    // Each records ten, more or less, and claims as many.
+    expect(backend.exchanges.length).toBeLessThan(20)
+    const recorded = (await w.states(ids)).filter((state) => state === 'completed').length
+    expect(recorded).toBeGreaterThanOrEqual(60 - 11)
+    await w.ended(ids)
+    // With hands that are free nobody waits longer than 20 ms.
+    const { w: calm } = await host({ slots: 2 })
+    const [short = ''] = await calm.add([
+      { do: 'ok', ms: 10 },
+      { do: 'ok', ms: 500 },
+    ])
+    await calm.clock.advance(35)
+    expect(await calm.states([short])).toEqual(['completed'])
+  })
+
   test('many small tasks take few', async () => {
     const w = world()
     const ids = await w.add(many(5_000, { do: 'ok' }))
@@ -131,7 +153,7 @@ describe('exchanges', () => {
     await w.ended(ids)
     expect(backend.exchanges.length).toBeLessThan(30)
     expect(executor.given.slice(0, 3)).toEqual([2, 4, 8])
-    expect(executor.most).toBeLessThanOrEqual(1_024)
+    expect(executor.most).toBeLessThanOrEqual(2_048)
   })
 
   test('slow tasks are claimed only for free slots', async () => {
@@ -925,4 +947,72 @@ test('follow-ups are claimed at once, also when a claim just before brought noth
   await w.clock.advance(200)
   expect(await w.states([id])).toEqual(['completed'])
   expect(await w.backend.counts()).toMatchObject({ completed: 2, available: 0 })
+})
+
+describe("tasks that the host's own page stores", () => {
+  async function page() {
+    const clock = new ManualClock()
+    const backend = new MemoryBackend({ clock })
+    const queue = new TaskQueue<{ work: (script: object) => unknown }>({ backend, clock })
+    const asked: string[] = []
+    const { exchange, add } = backend
+    backend.exchange = (x) => {
+      asked.push(x.claim ? 'claim' : 'settle')
+      return exchange.call(backend, x)
+    }
+    backend.add = async (...task) => {
+      const ids = await add.apply(backend, task)
+      asked.push('stored')
+      return ids
+    }
+    const executor = new ScriptedExecutor({ clock, slots: 4 })
+    const worker = new TaskWorker(queue, { executor })
+    await worker.start()
+    await clock.advance(1)
+    onTestFinished(async () => {
+      const stopped = worker.stop({ grace: 0 })
+      await clock.advance(100)
+      await stopped
+    })
+    asked.length = 0
+    return { clock, queue, backend, executor, asked }
+  }
+  const long = { do: 'ok', ms: 1_000 } as const
+
+  test('are asked for as they are stored, and not again when it is told', async () => {
+    const { queue, clock, executor, asked } = await page()
+    await queue.enqueue('work', long)
+    await clock.advance(1)
+    expect(executor.began).toHaveLength(1)
+    expect(asked.sort()).toEqual(['claim', 'stored'])
+    await queue.enqueueMany('work', [long, long])
+    await clock.advance(1)
+    expect(executor.began).toHaveLength(3)
+    // What another page's backend has stored is told by its hint alone.
+    asked.length = 0
+    queue.backend.channel.post({ type: 'added', queues: ['default'], by: 'another' })
+    await clock.advance(1)
+    expect(asked).toEqual(['claim'])
+  })
+
+  test('are not asked for while everything is paused, but for those of a new queue', async () => {
+    const { queue, clock, executor, asked } = await page()
+    await queue.enqueue('work', { do: 'ok' })
+    await queue.pause('default')
+    await clock.advance(100)
+    asked.length = 0
+    for (let i = 0; i < 5; i++) await queue.enqueue('work', long)
+    await clock.advance(100)
+    expect(asked).toEqual(many(5, 'stored'))
+    await queue.enqueue('work', long, { queue: 'new' })
+    await clock.advance(100)
+    expect(executor.began).toHaveLength(2)
+    asked.length = 0
+    await queue.enqueue('work', long)
+    queue.backend.channel.post({ type: 'added', queues: ['default'] })
+    await clock.advance(100)
+    await queue.resume('default')
+    await clock.advance(100)
+    expect(executor.began.length).toBeGreaterThan(2)
+  })
 })

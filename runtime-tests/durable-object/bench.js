@@ -37,13 +37,13 @@ const say = (name, text) => console.log(`${name.padEnd(44)} ${text}`)
 
 /** @param {string} name @param {string} state */
 async function looks(name, state) {
-  say(`${state}: one task stored`, spread(await ask('/single', { name, count: 300 })))
+  say(`${state}: one task stored`, spread(await ask('/single', { name, count: 100 })))
   for (const limit of [1, 32, 128, 512]) {
-    const count = limit === 512 ? 100 : 200
+    const count = limit === 512 ? 50 : 100
     say(`${state}: claim ${limit} and settle ${limit}`, spread(await ask('/exchange', { name, count, limit })))
   }
-  say(`${state}: counts`, spread(await ask('/counts', { name, count: 200 })))
-  say(`${state}: a result`, spread(await ask('/result', { name, count: 200 })))
+  say(`${state}: counts`, spread(await ask('/counts', { name, count: 100 })))
+  say(`${state}: a result`, spread(await ask('/result', { name, count: 100 })))
 }
 try {
   const name = 'large'

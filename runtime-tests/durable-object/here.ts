@@ -4,7 +4,10 @@ import type { Key } from '../../src/keys.js'
 import type { Plan, RawRead, Storage } from '../../src/storage.js'
 
 /** Where the tests of a bundle run: set before they do. */
-export const here: { ctx?: ObjectState; env?: Env } = {}
+export const here: { ctx?: ObjectState; env?: Env; acknowledged?: string[] } = {}
+
+/** The object that is killed before the tests begin. */
+export const KILLED = 'killed'
 
 export interface Env {
   PLAIN: Namespace<Looking>

@@ -1,12 +1,12 @@
 // The tests in a Worker, which reaches Durable Objects by their bindings.
-import { systemClock } from 'sitq'
-import { QueueObject } from 'sitq/durable-object'
+import { systemClock, TaskQueue } from 'sitq'
+import { DurableObjectBackend, QueueObject } from 'sitq/durable-object'
 import { ObjectKVStorage } from '../../src/durable-object/storage.js'
 import { stores } from '../../src/plan/records.js'
 import type { RawRead } from '../../src/storage.js'
 import { NOW } from '../../test/backend/bench.js'
 import { type Handlers, handlersOf } from './handlers.js'
-import { type Env, here, type Looking, type Probing } from './here.js'
+import { type Env, here, KILLED, type Looking, type Probing } from './here.js'
 import { telling } from './telling.js'
 
 /** Nothing runs in it, and its time is the one that the tests begin with. */
@@ -27,6 +27,8 @@ export class Working extends QueueObject<Env, Handlers> implements Looking, Prob
   override settings = {
     ...(this.ctx.id.name?.startsWith('idle') ? {} : { handlers: this.#handlers }),
     clock: { ...systemClock, now: () => Date.now() + this.#ahead },
+    // That one is killed more often than a task may be to blame for.
+    maxCrashes: this.ctx.id.name === KILLED ? 9 : 3,
   }
 
   look(reads: RawRead[]) {
@@ -75,9 +77,22 @@ function looked(ctx: QueueObject['ctx'], reads: RawRead[]) {
   )
 }
 
+/** Work for an object that will be killed in the middle of it. Resolves to the ids of what was acknowledged. */
+async function prepare(env: Env, round: number): Promise<string[]> {
+  const queue = new TaskQueue<Handlers>({ backend: new DurableObjectBackend({ namespace: env.WORKING, name: KILLED }) })
+  const long = await queue.enqueue('wait', { ms: 400, note: `long ${round}` })
+  const batch = Array.from({ length: 200 }, (_, i) => queue.enqueue('wait', { ms: 2, note: `${round}.${i}` }))
+  const late = await queue.enqueue('echo', `late ${round}`, { delay: 300 })
+  const tasks = [long, ...(await Promise.all(batch)), late]
+  return tasks.map(({ id }) => id)
+}
+
 export default {
-  fetch(_: Request, env: Env): Response {
+  async fetch(request: Request, env: Env): Promise<Response> {
     here.env = env
+    const { pathname, searchParams } = new URL(request.url)
+    if (pathname === '/prepare') return Response.json(await prepare(env, Number(searchParams.get('round'))))
+    here.acknowledged = await request.json()
     return telling()
   },
 }

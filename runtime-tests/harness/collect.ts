@@ -29,8 +29,8 @@ export interface Suite {
   children: (Suite | Case)[]
 }
 
-/** vitest.config.ts allows as much. */
-const TIMEOUT = 15_000
+/** ms; twice what vitest.config.ts allows: all tests share one thread here. */
+const TIMEOUT = 30_000
 
 const newSuite = (name: string, skipped: boolean): Suite => ({
   kind: 'suite',

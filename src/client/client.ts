@@ -81,7 +81,8 @@ export class Client {
 
   /** Tells everyone that tasks were stored. */
   added(queues: Iterable<string>): void {
-    this.backend.channel.post({ type: 'added', queues: [...new Set(queues)] })
+    const { appends, channel } = this.backend
+    channel.post({ type: 'added', queues: [...new Set(queues)], ...(appends ? { by: appends.id } : {}) })
   }
 
   #stopListening(): void {

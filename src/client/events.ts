@@ -33,6 +33,7 @@ export function eventOf(hint: Hint): QueueEvent | undefined {
     case 'role':
       return { type: 'role', host: hint.from, role: hint.role }
     case 'added':
+      return { type: 'added', queues: [...hint.queues] }
     case 'changed':
     case 'storage':
       return { ...hint }

@@ -59,49 +59,42 @@ export class Turns {
   async #run(): Promise<void> {
     const { alarm, settings } = this.#parts
     const { clock, onError } = settings
-    let pause = 0
-    let more = false
+    alarm.inTurn = true
     try {
-      alarm.inTurn = true
       alarm.fired()
       alarm.atLatest(clock.now() + settings.turn + settings.grace + WATCHDOG)
-      await this.#recover('expired', [])
-      const { done, left } = await this.#drain()
-      if (done || !left) this.#vain.reset()
-      else pause = this.#vain.next()
-      more = await this.#prune()
+      const recovered = await this.#recover('expired', [])
+      const ran = await this.#drain()
+      const pruning = await this.#prune()
+      await this.#sleep({ pruning, done: recovered || ran > 0 || pruning })
     } catch (error) {
       onError(error)
-      pause = this.#vain.next()
-    }
-    try {
-      await this.#sleep(pause, more)
-    } catch (error) {
-      onError(error)
-      alarm.atLatest(clock.now() + this.#vain.next())
+      alarm.set(clock.now() + this.#vain.next())
     } finally {
       alarm.inTurn = false
     }
   }
 
-  async #recover(dead: 'expired' | 'left', gone: readonly HostId[]): Promise<void> {
+  /** Resolves to true if there was something. */
+  async #recover(dead: 'expired' | 'left', gone: readonly HostId[]): Promise<boolean> {
     const { backend, settings } = this.#parts
     const { clock, maxCrashes } = settings
     const options = { me: newHostId(), dead, left: [], gone, now: clock.now(), maxCrashes }
-    if (await backend.recover(options)) backend.channel.post({ type: 'changed', change: 'recover' })
+    const recovered = await backend.recover(options)
+    if (recovered) backend.channel.post({ type: 'changed', change: 'recover' })
+    return recovered !== undefined && recovered > 0
   }
 
-  /** Runs what can be run. `done`: something was; `left`: there is more. */
-  async #drain(): Promise<{ done: boolean; left: boolean }> {
+  /** Runs what can be run. Resolves to the number of attempts. */
+  async #drain(): Promise<number> {
     const { settings } = this.#parts
-    if (!settings.runs) return { done: false, left: false }
+    if (!settings.runs) return 0
     const { clock, turn, grace } = settings
     this.#worker ??= this.#makeWorker()
     const worker = this.#worker
     const endTurn = clock.timer(turn, () => void worker.stop({ grace }))
     try {
-      const { ran, more } = await worker.drain({ deadline: clock.now() + turn + grace })
-      return { done: ran > 0, left: more }
+      return (await worker.drain({ deadline: clock.now() + turn + grace })).ran
     } finally {
       endTurn()
     }
@@ -126,12 +119,18 @@ export class Turns {
     return true
   }
 
-  /** Sets the alarm to when there is something to do. */
-  async #sleep(pause: number, more: boolean): Promise<void> {
+  /**
+   * Sets the alarm to when there is something to do. If there is something now and this turn could do nothing about it (it waits
+   * for what a worker elsewhere holds), there is a pause first.
+   */
+  async #sleep({ pruning, done }: { pruning: boolean; done: boolean }): Promise<void> {
     const { storage, alarm, settings } = this.#parts
     const now = settings.clock.now()
     const found = await storage.run(() => wake(now), { stores, write: false })
-    const next = more ? now : alarm.next(found, now)
-    alarm.set(Math.max(next, now + pause))
+    const next = pruning ? now : alarm.next(found, now)
+    if (done || next > now) {
+      this.#vain.reset()
+      alarm.set(next)
+    } else alarm.set(now + this.#vain.next())
   }
 }

@@ -15,7 +15,7 @@ export const SILENCE = 1_000
 /** After so long without work, in ms, what comes may be something else. */
 const IDLE = 1_000
 /** In hand for each Web Worker, at most. */
-const MOST = 512
+const MOST = 1_024
 /** Weight of the newest duration in the mean: the last ten or twenty count. */
 const WEIGHT = 0.1
 /** Durations come from a clock of whole ms: many are 0. */

@@ -66,6 +66,7 @@ export class Life {
     try {
       if (this.#stopped) return
       ways.push(backend.channel.listen((hint) => this.#hear(hint)))
+      if (backend.appends) ways.push(backend.appends.listen(() => this.#tenure?.appending()))
       ways.push(onPageEvents(() => this.#look()))
       const leave = () => this.#leave()
       ways.push(onPageLeft(leave, () => this.#away?.abort()))

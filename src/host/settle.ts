@@ -23,10 +23,19 @@ const at = ({ lane, position, seq }: Claimed) => ({ lane, position, seq })
 /** An attempt ended, well or badly. */
 export function settlementOf(task: Claimed, run: EndedRun, judging: Judging): Settlement {
   const { startedAt, finishedAt } = run
-  const ended = { ...at(task), startedAt, finishedAt, attempt: task.attempt }
   if ('misfit' in run) return misfit(task, run.misfit, judging)
   if (!run.ok) return failed(task, run.error, { startedAt, finishedAt }, judging)
-  const settlement: Settlement = { ...ended, to: 'completed', value: run.value }
+  const { lane, position, seq, attempt } = task
+  const settlement: Settlement = {
+    lane,
+    position,
+    seq,
+    to: 'completed',
+    value: run.value,
+    startedAt,
+    finishedAt,
+    attempt,
+  }
   if (run.followUps) settlement.followUps = run.followUps.map((request) => followUp(task, request))
   if (run.endBatches) settlement.endBatches = run.endBatches
   return settlement

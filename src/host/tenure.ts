@@ -126,6 +126,10 @@ export class Tenure {
     if (hint.type === 'wanted' && hint.from !== this.host) this.#wanted(hint.names)
   }
 
+  appending(): void {
+    this.#loop?.appending()
+  }
+
   look(): void {
     this.#loop?.look()
   }

@@ -34,6 +34,9 @@ export class Work {
   /** Something was heard since the last exchange began. */
   #news = false
   #inVain = 0
+  /** Queues that were paused at the last look, and whether all were. */
+  #paused: ReadonlySet<string> = new Set()
+  #allPaused = false
   #closing = false
   #givesBack = false
   /** Not this host's any more: what comes in now counts for nothing. */
@@ -69,7 +72,20 @@ export class Work {
 
   hear(hint: Hint): void {
     if (hint.type === 'changed') this.check = true
-    if (hint.type === 'changed' || hint.type === 'added') this.look()
+    if (hint.type === 'changed' || (hint.type === 'added' && this.#isNews(hint))) this.look()
+  }
+
+  /** Tasks are being stored from this page: what is asked for now comes after that. False: they must wait. */
+  appending(): boolean {
+    if (this.#allPaused) return false
+    this.look()
+    return true
+  }
+
+  /** Not what this page has stored, unless it had to wait with all the rest; nor what is known to be paused. */
+  #isNews({ queues, by }: Extract<Hint, { type: 'added' }>): boolean {
+    const own = by !== undefined && by === this.#parts.backend.appends?.id
+    return !(own && !this.#allPaused) && !queues.every((queue) => this.#paused.has(queue))
   }
 
   /** What the executor says. */
@@ -82,6 +98,7 @@ export class Work {
     const { clock, settings } = this.#parts
     const { random, maxCrashes, concurrency = 1 } = settings
     const host = this.#host
+    const at = clock.monotonic()
     const judging = { now: clock.now(), random, online: settings.online(), maxCrashes, table: this.#table, host }
     let ms = 0
     for (const run of runs) {
@@ -90,17 +107,17 @@ export class Work {
       if (!task) continue
       if (!('misfit' in run)) this.tally.ran++
       const settlement = settlementOf(task, run, judging)
-      this.hand.settle(settlement, clock.monotonic())
+      this.hand.settle(settlement, at)
     }
     const slots = this.#slots
     this.#pace = observe(this.#pace, { count: runs.length, ms }, { slots, workers: slots / concurrency })
     this.#inVain = 0
     this.#ended.count += runs.length
-    const passed = clock.monotonic() - this.#ended.since
+    const passed = at - this.#ended.since
     const dry = this.hand.running === 0
     if (passed < MEASURED && !dry) return
     this.#pace = measure(this.#pace, { count: this.#ended.count, ms: Math.max(passed, 1), dry })
-    this.#ended = { since: clock.monotonic(), count: 0 }
+    this.#ended = { since: at, count: 0 }
   }
 
   #crashed(crash: Extract<Report, { type: 'crashed' }>): void {
@@ -117,20 +134,20 @@ export class Work {
   }
 
   /** Attempts that wait for a slot. */
-  get #waiting(): number {
+  get waiting(): number {
     const { load, overhang } = this.hand
     return Math.max(load - this.#slots, this.#parts.settings.executor.backlog - overhang, 0)
   }
 
   /** How many tasks the executor wants now. */
   get limit(): number {
-    return Math.min(this.toClaim, claimLimit(this.#pace, this.#slots, this.hand.load, this.#waiting))
+    return Math.min(this.toClaim, claimLimit(this.#pace, this.#slots, this.hand.load, this.waiting))
   }
 
   /** Gives back what waits if that is far more than should wait. */
   shed(): void {
     const silence = this.#parts.clock.monotonic() - this.#ended.since
-    if (!isTooMuch(this.#pace, this.#slots, this.#waiting, silence)) return
+    if (!isTooMuch(this.#pace, this.#slots, this.waiting, silence)) return
     this.#pace = { ...this.#pace, perSlot: 1 }
     if (this.#recall() === 0) return
     // A claim does not see what the same exchange gives back, and would take what comes after it.
@@ -140,7 +157,7 @@ export class Work {
   /** When it is time to look whether there is too much, in ms from now. */
   get shedIn(): number {
     const left = this.#ended.since + SILENCE - this.#parts.clock.monotonic()
-    return this.#waiting > this.#slots && left > 0 ? left : Number.POSITIVE_INFINITY
+    return this.waiting > this.#slots && left > 0 ? left : Number.POSITIVE_INFINITY
   }
 
   /** Nothing more is claimed, and what has not begun is taken back. */
@@ -207,6 +224,8 @@ export class Work {
   #looked(at: number, { settle }: { settle: readonly Settlement[] }, answer: Exchanged): void {
     const { claimed, parked, more, wakeAt } = answer
     this.lookedAt = at
+    this.#paused = new Set(answer.paused)
+    this.#allPaused = answer.allPaused === true
     this.wakeAt = wakeAt ?? Number.POSITIVE_INFINITY
     // A claim does not see what the same exchange gives back or leads to: that is for the next one, and no sign that asking is in vain.
     const changed = claimed.length > 0 || parked.length > 0 || settle.length > 0

@@ -82,7 +82,11 @@ export function broadcastChannel(name: string): TabChannel {
     if (hints.length === 0 || alone) return
     // Last words of a page that is left.
     const channel = others ?? connect()
-    for (const hint of hints) channel.postMessage(hint)
+    try {
+      for (const hint of hints) channel.postMessage(hint)
+    } catch {
+      // A hint that is lost costs time. Deno (2.9) throws for a while where the last channel of all was just closed.
+    }
     if (channel !== others) channel.close()
   }
   const postThere = (hint: Hint) => {

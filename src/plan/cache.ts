@@ -49,7 +49,7 @@ export class BlockCache {
       const at = lowerBound(list, block.from)
       const same = list[at]
       // Read again: the same block, but another object.
-      if (same?.from === block.from) this.#drop(same)
+      if (same?.from === block.from) this.forget(same)
       list.splice(at, 0, block)
       this.#lanes.set(block.lane, list)
       const size = LEAST + roughSize(block.inputs)
@@ -58,14 +58,17 @@ export class BlockCache {
     }
     for (const block of this.#sizes.keys()) {
       if (this.#sizes.size <= KEPT || this.#size <= KEPT_BYTES) break
-      this.#drop(block)
+      this.forget(block)
     }
   }
 
-  #drop(block: Block): void {
+  /** Of what is not kept, it forgets nothing. */
+  forget(block: Block): void {
+    const size = this.#sizes.get(block)
+    if (size === undefined) return
     const list = this.#lanes.get(block.lane) ?? []
     list.splice(lowerBound(list, block.from), 1)
-    this.#size -= this.#sizes.get(block) ?? 0
+    this.#size -= size
     this.#sizes.delete(block)
   }
 

@@ -27,6 +27,7 @@ export function* claim(
   const line = new Line(draft, blocks, cache, taking)
   for (const ledger of inOrder(draft.ledgers.values(), wanted.queues)) {
     if ((ledger.pausedUntil ?? 0) > x.now) {
+      taking.paused.push(ledger.queue)
       taking.wake(ledger.pausedUntil)
       continue
     }

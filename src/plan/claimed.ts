@@ -4,22 +4,29 @@ import type { Part } from './ledger.js'
 import { type Block, nameAt, settingsAt } from './records.js'
 
 /** The claimed tasks of a stretch of one block. */
-export function* describe(
+export function describe(
   block: Block,
   part: Part,
-  of: { queue: string; priority: number; origin: string },
-): Generator<Claimed> {
+  { queue, priority, origin }: { queue: string; priority: number; origin: string },
+): Claimed[] {
   const { lane, seq, attempt, crashes } = part
+  const claimed: Claimed[] = []
   for (let position = part.from; position < part.to; position++) {
     const i = position - block.from
-    yield {
-      id: formatId(of.origin, lane, position),
-      ...{ lane, position, seq, attempt, crashes },
-      ...{ queue: of.queue, priority: of.priority },
+    claimed.push({
+      id: formatId(origin, lane, position),
+      lane,
+      position,
+      seq,
+      attempt,
+      crashes,
+      queue,
+      priority,
       name: nameAt(block, i),
       input: block.inputs[i],
       enqueuedAt: block.at,
       settings: settingsAt(block, i),
-    }
+    })
   }
+  return claimed
 }

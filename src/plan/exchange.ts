@@ -9,8 +9,8 @@ import { type BlockCache, Blocks } from './cache.js'
 import { claim, inOrder } from './claim.js'
 import { describe } from './claimed.js'
 import { group } from './layout.js'
-import { Draft, hostEntry, partsOf, type Step, setHost } from './ledger.js'
-import { applySettlements, batchesOf } from './settle.js'
+import { Draft, hostEntry, overlap, partsOf, type Step, setHost } from './ledger.js'
+import { applySettlements, batchesOf, blocksOf } from './settle.js'
 import { LAST, range } from './tables.js'
 
 export interface ExchangeContext {
@@ -41,6 +41,7 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
     writeAppend(draft, stretches, { now: x.now, nonce })
   }
   const taken = x.claim && (yield* claim(draft, blocks, cache, x, x.claim, origin))
+  forgetSettled(draft, blocks, cache, x)
   stamp(draft, x)
   if (x.leave) leave(draft, x.host)
   return draft.finish({
@@ -52,12 +53,15 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
     batches: [...draft.changedBatches],
     more: taken?.more || followUps.length > 0,
     ...(taken && taken.wakeAt !== Number.POSITIVE_INFINITY ? { wakeAt: taken.wakeAt } : {}),
+    ...(taken && taken.paused.length > 0
+      ? { paused: taken.paused, allPaused: taken.paused.length === draft.ledgers.size }
+      : {}),
   })
 }
 
 /** Of the tasks that end: a pipeline's would end with it, and nothing would follow. */
 function lostBatches(draft: Draft, blocks: Blocks, { settle }: Exchange): string[] {
-  const ids = settle.flatMap(({ lane, position }) => blocks.at(lane, position)?.batch ?? [])
+  const ids = [...blocksOf(settle, blocks)].flatMap(({ batch }) => batch ?? [])
   return [...new Set(ids)].filter((id) => !draft.batches.has(id))
 }
 
@@ -98,6 +102,16 @@ function* enter(draft: Draft, x: Exchange): Step<void> {
   for (const ledger of draft.ledgers.values()) {
     setHost(ledger, x.host, { seq: x.seq, until: x.until, parts: new Float64Array() })
     draft.changed(ledger)
+  }
+}
+
+/** Blocks that this host is through with make room: what lives for long costs the garbage collector most. */
+function forgetSettled(draft: Draft, blocks: Blocks, cache: BlockCache, { host, settle }: Exchange): void {
+  const parts = [...draft.ledgers.values()].flatMap((ledger) => partsOf(ledger, host))
+  for (const block of blocksOf(settle, blocks)) {
+    const inLine = block.to > (draft.place(block.lane)?.state.head ?? 0)
+    const inHand = parts.some((part) => part.lane === block.lane && overlap(part, block))
+    if (!inLine && !inHand) cache.forget(block)
   }
 }
 

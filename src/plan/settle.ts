@@ -19,15 +19,22 @@ export interface Settled {
 
 type Aside = Extract<Settlement, { to: 'aside' }>
 
+/** The blocks of these positions, as far as they are at hand; that of neighbours once. */
+export function* blocksOf(settle: readonly Settlement[], blocks: Blocks): Generator<Block> {
+  let block: Block | undefined
+  for (const { lane, position } of settle) {
+    if (block && block.lane === lane && block.from <= position && position < block.to) continue
+    block = blocks.at(lane, position)
+    if (block) yield block
+  }
+}
+
 /** Batches that settling these touches, as far as the blocks at hand tell. */
 export function* batchesOf(settle: readonly Settlement[], blocks: Blocks): Generator<string> {
-  let block: Block | undefined
-  for (const { lane, position, followUps, endBatches } of settle) {
-    if (!block || block.lane !== lane || position < block.from || position >= block.to)
-      block = blocks.at(lane, position)
-    if (block?.batch !== undefined) yield block.batch
+  for (const { batch } of blocksOf(settle, blocks)) if (batch !== undefined) yield batch
+  for (const { followUps, endBatches } of settle) {
     for (const followUp of followUps ?? []) if (followUp.batch !== undefined) yield followUp.batch
-    yield* endBatches ?? []
+    if (endBatches) yield* endBatches
   }
 }
 
@@ -39,18 +46,33 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
   const asides: Aside[] = []
   const endings: Ending[] = []
   let block: Block | undefined
+  let counts = { completed: 0, failed: 0 }
+  const count = () => {
+    if (block && counts.completed > 0) countBatch(draft, block, 'completed', counts.completed, x.now)
+    if (block && counts.failed > 0) countBatch(draft, block, 'failed', counts.failed, x.now)
+    counts = { completed: 0, failed: 0 }
+  }
   for (const one of held) {
     const { lane, position } = one
     if (one.to === 'aside') {
       asides.push(one)
       continue
     }
-    if (!block || block.lane !== lane || position >= block.to || position < block.from)
+    if (!block || block.lane !== lane || position >= block.to || position < block.from) {
+      count()
       block = blocks.at(lane, position)
+    }
     if (!block) throw new DamagedError('block', `that of task ${lane}/${position}, which runs, is gone`)
     endings.push(endingOf(block, one))
-    followUps.push(...consequences(draft, block, one, x.now))
+    const batch = batchOf(draft, block)
+    if (one.to === 'completed' && batch?.stages) {
+      const item = { block, position, index: flowIndex(block, position), output: one.value }
+      const next = continueFlow(draft, batch, item, x.now)
+      if (next) followUps.push(next)
+    } else counts[one.to]++
+    if (one.followUps || one.endBatches) followUps.push(...consequences(draft, one, x.now))
   }
+  count()
   writeOutcomes(draft, endings, x.now)
   moveAside(draft, asides)
   return { dropped, followUps }
@@ -64,16 +86,9 @@ function endingOf(block: Block, one: Exclude<Settlement, Aside>): Ending {
     : { ...ended, kind: FAILED, value: one.error }
 }
 
-/** Batch counts, the next stage of a pipeline, follow-ups, and the ends of batches' inputs. */
-function consequences(draft: Draft, block: Block, one: Exclude<Settlement, Aside>, now: number): Appended[] {
+/** Follow-ups, and the ends of batches' inputs. */
+function consequences(draft: Draft, one: Exclude<Settlement, Aside>, now: number): Appended[] {
   const next: Appended[] = []
-  const batch = batchOf(draft, block)
-  if (one.to === 'failed') countBatch(draft, block, 'failed', 1, now)
-  else if (batch?.stages) {
-    const item = { block, position: one.position, index: flowIndex(block, one.position), output: one.value }
-    const task = continueFlow(draft, batch, item, now)
-    if (task) next.push(task)
-  } else countBatch(draft, block, 'completed', 1, now)
   for (const { batch: joins, ...task } of one.followUps ?? []) {
     if (joins === undefined) next.push(task)
     else next.push(...join(draft, joins, task, now))

@@ -22,6 +22,8 @@ type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
 export class Taking {
   readonly claimed: Claimed[] = []
   readonly parked = new Set<string>()
+  /** Queues that are paused. */
+  readonly paused: string[] = []
   /** There is more to claim than was asked for. */
   more = false
   /** When the next scheduled task is due. */
@@ -119,8 +121,8 @@ export class Taking {
   alike(block: Block, from: Position, to: Position): { name: string; served: boolean; end: Position } {
     const names = this.#names
     const name = nameAt(block, from - block.from)
-    if (!names) return { name, served: true, end: to }
-    const served = names.has(name)
+    const served = names?.has(name) ?? true
+    if (!names || typeof block.name === 'string') return { name, served, end: to }
     let end = from + 1
     for (; end < to; end++) {
       const next = nameAt(block, end - block.from)

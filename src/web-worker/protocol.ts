@@ -6,11 +6,11 @@ import type { ErrorRecord } from '../task.js'
  *
  * 1. The Web Worker speaks first: what is sent to it during a top-level await is lost. `Ready`, by `postMessage`.
  * 2. The page calls `connect` through Comlink and hands it a port.
- * 3. Everything else goes through that port, one way and without answers, in order. Measured in Chromium, µs per task
+ * 3. Everything else goes through that port, one way and without answers, in order; as columns, see wire.ts. Measured in Chromium, µs per task
  *    in batches of 16, 64, 256, 512: port 12, 4.3, 1.5–2.9, 1.3–2.7; a Comlink callback 14, 4.5, 2–3.7, 2–3.3; a Comlink call
  *    15, 7, 1.7–5.7, 1.8–4.6; one call per task 20–29.
  */
-export const PROTOCOL = 2
+export const PROTOCOL = 3
 
 /** Says that the script has run as far as `serveHandlers`. */
 export interface Ready {

@@ -2,9 +2,10 @@ import { expose } from 'comlink'
 import { systemClock } from '../clock.js'
 import { errorRecord, SitqError } from '../errors.js'
 import type { HandlerMap } from '../handlers.js'
-import type { Connected, ConnectOptions, Ready, ToPage, ToWorker, WorkerService } from './protocol.js'
+import type { Connected, ConnectOptions, Ready, ToPage, WorkerService } from './protocol.js'
 import { PROTOCOL } from './protocol.js'
 import { Session } from './session.js'
+import { packedToPage, unpackedToWorker, type WireToWorker } from './wire.js'
 
 /** Hidden pages fire their timers once a minute, their Web Workers' stay on time. */
 const TICK = 5_000
@@ -55,7 +56,7 @@ export function serveHandlers(handlers: HandlerMap): void {
 }
 
 function connect(handlers: HandlerMap, port: MessagePort, { concurrency }: ConnectOptions): Session {
-  const post = (message: ToPage, transfer: Transferable[] = []) => port.postMessage(message, transfer)
+  const post = (message: ToPage, transfer: Transferable[] = []) => port.postMessage(packedToPage(message), transfer)
   const session = new Session(handlers, concurrency, systemClock, post)
   // Which runs were lost with the message is not known: the page takes back what this Web Worker had, and asks others one by one.
   const unreadable = () => {
@@ -63,8 +64,8 @@ function connect(handlers: HandlerMap, port: MessagePort, { concurrency }: Conne
     session.broken({ name: 'DataCloneError', message, code: 'unreadable' })
   }
   // What is too deep for a Web Worker's stack arrives in Chromium as null, without a messageerror.
-  port.addEventListener('message', ({ data }: MessageEvent<ToWorker | null>) =>
-    data ? session.receive(data) : unreadable(),
+  port.addEventListener('message', ({ data }: MessageEvent<WireToWorker | null>) =>
+    data ? session.receive(unpackedToWorker(data)) : unreadable(),
   )
   port.addEventListener('messageerror', unreadable)
   port.start()

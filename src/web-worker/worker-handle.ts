@@ -3,6 +3,7 @@ import { SitqError } from '../errors.js'
 import type { HandlerTable } from '../executor.js'
 import type { ErrorRecord } from '../task.js'
 import { type Connected, isReady, PROTOCOL, type ToPage, type ToWorker, type WorkerService } from './protocol.js'
+import { packedToWorker, unpackedToPage, type WireToPage } from './wire.js'
 
 /** How a Web Worker came to its end without being asked to. */
 export interface Death {
@@ -82,7 +83,7 @@ export class WorkerHandle {
 
   /** Throws DataCloneError if a run's input cannot be cloned. */
   post(message: ToWorker): void {
-    this.#port?.postMessage(message)
+    this.#port?.postMessage(packedToWorker(message))
   }
 
   /** At once, whatever it does. Nothing is heard of it afterwards. */
@@ -136,11 +137,11 @@ export class WorkerHandle {
     const { signal } = this.#over
     port.addEventListener(
       'message',
-      ({ data }: MessageEvent<ToPage | null>) => {
+      ({ data }: MessageEvent<WireToPage | null>) => {
         if (signal.aborted) return // sent before the end, delivered after it
         if (!data) this.#unreadable()
         else if (data.type === 'broken') this.#die({ error: data.error, running: data.running })
-        else this.#options.hear(data)
+        else this.#options.hear(unpackedToPage(data))
       },
       { signal },
     )
