@@ -139,7 +139,7 @@ function inOneTab(
   size = 2,
 ): Measure {
   return async (site, say) => {
-    const scene = new Scene(site, 'recovery', size)
+    const scene = new Scene(site, 'recovery', { size })
     try {
       await scene.start()
       const host = await scene.openWorker()

@@ -19,8 +19,6 @@ export interface NewTask {
   queue: string
   name: string
   input: unknown
-  /** About how many bytes the input takes when stored, from whoever knows; see roughSize. */
-  size?: number
   /** −100 … 100, lower first. */
   priority: number
   /** ms since the epoch; absent or not after now: at once. */
@@ -29,7 +27,7 @@ export interface NewTask {
 }
 
 /** Tasks that differ in nothing but their inputs. */
-export interface AlikeTasks extends Omit<NewTask, 'input' | 'size'> {
+export interface AlikeTasks extends Omit<NewTask, 'input'> {
   inputs: readonly unknown[]
   /** About how many bytes each of them takes when stored; see roughSize. */
   sizes: readonly number[]

@@ -10,12 +10,12 @@ export class Task<Output = unknown> {
   readonly id: TaskId
   readonly #client: Client
   readonly #waiting: Waiting
-  readonly #known: boolean
+  readonly #storedAt: number | undefined
 
-  /** @internal Applications get tasks from a queue. `known`: it was stored a moment ago. */
-  constructor(id: TaskId, client: Client, waiting: Waiting, known = false) {
+  /** @internal Applications get tasks from a queue. `fresh`: it was stored just now. */
+  constructor(id: TaskId, client: Client, waiting: Waiting, fresh = false) {
     this.id = id
-    this.#known = known
+    this.#storedAt = fresh ? client.clock.monotonic() : undefined
     this.#client = client
     this.#waiting = waiting
   }
@@ -25,7 +25,7 @@ export class Task<Output = unknown> {
    * Throws TaskFailedError, TaskCancelledError, TimeoutError, TaskNotFoundError, ClosedError, or the signal's reason.
    */
   async result(options: WaitOptions = {}): Promise<Output> {
-    const found = await this.#waiting.result(this.id, options, this.#known)
+    const found = await this.#waiting.result(this.id, options, this.#storedAt)
     if (!found) {
       throw new TimeoutError(`Task ${this.id} has not ended within ${options.timeout} ms. It goes on; ask again later.`)
     }

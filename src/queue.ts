@@ -11,6 +11,7 @@ import { type EnqueueManyOptions, enqueueMany } from './client/enqueue-many.js'
 import { eventOf, type QueueEvent } from './client/events.js'
 import {
   type CancelOptions,
+  type EnqueueOptions,
   enqueueOptions,
   type ListOptions,
   type PruneOptions,
@@ -80,15 +81,14 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
    */
   enqueue<Name extends NameOf<Handlers>>(
     name: Name,
-    ...[input, options = {}]: EnqueueArguments<Handlers[Name]>
+    ...given: EnqueueArguments<Handlers[Name]>
   ): Promise<Task<OutputOf<Handlers[Name]>>> {
     return new Promise((resolve, failed) => {
       this.#client.check()
-      checkKnown('options', options, enqueueOptions)
-      const given = { ...options } // read once: what was checked is what is stored
-      const task = { ...taskTemplate(name, given, this.clock.now()), input: cloneOf<unknown>(input, 'input') }
+      const options = given[1] === undefined ? undefined : readOnce(given[1])
+      const task = { ...taskTemplate(name, options, this.clock.now()), input: cloneOf<unknown>(given[0], 'input') }
       const stored = (id: TaskId) => resolve(new Task(id, this.#client, this.#waiting, true))
-      this.#enqueuer.add({ task, durability: given.durability, stored, failed })
+      this.#enqueuer.add({ task, durability: options?.durability, stored, failed })
     })
   }
 
@@ -249,6 +249,12 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     await this.#enqueuer.idle()
     await this.backend.close()
   }
+}
+
+/** What was checked is what is stored. */
+function readOnce(options: EnqueueOptions): EnqueueOptions {
+  checkKnown('options', options, enqueueOptions)
+  return { ...options }
 }
 
 /** Looks without touching: a backend opens with the first operation. */

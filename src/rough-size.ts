@@ -8,28 +8,30 @@ const NODES = 64
  * at most and takes the rest to be like those, so that it costs the same for every value.
  */
 export function roughSize(value: unknown): number {
-  return sizeOf(value, NODES)
+  return flatSize(value, NODES) ?? sizeOf(value, NODES)
 }
 
 /**
  * The size of what most inputs are: a plain object that holds nothing but text, numbers and their like; or one of those
- * alone. undefined: it is something else, and may not even be cloneable. Looks at each part once.
+ * alone. `most`: parts of it. undefined: it is something else, and may not even be cloneable. Looks at each part once.
  */
-export function flatSize(value: unknown): number | undefined {
+export function flatSize(value: unknown, most = Number.POSITIVE_INFINITY): number | undefined {
   if (typeof value !== 'object' || value === null) return isSimple(value) ? sizeOf(value, 1) : undefined
   try {
     if (Array.isArray(value)) return undefined
     const prototype: unknown = Object.getPrototypeOf(value)
-    return prototype === Object.prototype || prototype === null ? flatFields(value) : undefined
+    return prototype === Object.prototype || prototype === null ? flatFields(value, most) : undefined
   } catch {
     return undefined // a getter or a Proxy's trap throws
   }
 }
 
 /** `for in` is several times faster than a list of keys; what it finds beyond the object's own are not stored. */
-function flatFields<Fields extends object>(value: Fields): number | undefined {
+function flatFields<Fields extends object>(value: Fields, most: number): number | undefined {
   let size = 4
+  let parts = 0
   for (const key in value) {
+    if (++parts > most) return undefined
     const item: unknown = value[key]
     if (typeof item === 'string') size += key.length + item.length + 4
     else if (typeof item === 'number') size += key.length + 10

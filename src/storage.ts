@@ -56,6 +56,11 @@ export interface RunOptions {
   /** An earlier run of it may be stored: should this one fail, whatever the reason, the error is `'lost'`. */
   repeats?: boolean
   /**
+   * Some of the writes that the plan will end with, the same objects, known before it has read anything. A storage may hand
+   * them over at once, and leaves them out at the end then. Should the plan throw, they are not written either.
+   */
+  ahead?: readonly Write[]
+  /**
    * Once it has aborted, it is not begun any more, nor again. What was handed over by then may be stored. For what means
    * nothing, or harm, when a page that was left is back: see `left`. A storage without one may ignore it.
    */

@@ -140,7 +140,7 @@ describe('enqueueMany', () => {
     expect(await batch.progress()).toMatchObject({ total: 8, open: false })
   })
 
-  it('collects one chunk while another is committed, and no more', async () => {
+  it('collects and hands over one chunk while another is committed, and no more', async () => {
     const { queue, backend } = setup()
     let taken = 0
     const inputs = (function* () {
@@ -159,7 +159,7 @@ describe('enqueueMany', () => {
     open()
     await aborted
     expect(taken).toBeLessThanOrEqual(31)
-    expect(await (await queue.batch('e'))?.progress()).toMatchObject({ total: 10, open: true })
+    expect(await (await queue.batch('e'))?.progress()).toMatchObject({ total: 20, open: true })
     expect(inputs.next().done).toBe(true) // it was told to clean up
   })
 

@@ -29,6 +29,16 @@ test.each([1, 2, 3])(
   },
 )
 
+test('nor is anything without a secure context, where all tabs are hosts and leases decide', {
+  timeout: 120_000,
+}, async () => {
+  const played = await play(site, { seed: 4, kills: 10, tasks: 1_000, secure: false })
+  const { faults, lost, doubled, deaths, diary } = played
+  expect({ faults, lost, doubled }, diary.lines.join('\n')).toEqual({ faults: [], lost: 0, doubled: 0 })
+  expect(deaths).toHaveLength(10)
+  expect(played.tasks).toBeGreaterThan(900)
+})
+
 test('where there is no Web Worker to kill a tab is closed, and counted as that', { timeout: 60_000 }, async () => {
   const scene = new Scene(site, 'nobody')
   try {

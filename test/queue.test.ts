@@ -297,14 +297,36 @@ describe('results', () => {
   })
 
   it('of many tasks are read together', async () => {
-    const { queue, backend, host } = setup()
+    const { queue, backend, host, clock } = setup()
     const tasks = await Promise.all(Array.from({ length: 1_000 }, (_, i) => queue.enqueue('echo', i)))
     const results = Promise.all(tasks.map((task) => task.result()))
-    await settle()
+    await clock.advance(5)
     expect(backend.reads).toBe(1)
     await host.run(echo, { limit: 500 })
     await results
     expect(backend.reads).toBeLessThan(5)
+  })
+
+  it('of a task that was stored just now is read when it has ended, not before', async () => {
+    const { queue, backend, host, clock } = setup()
+    const task = await queue.enqueue('echo', 'now')
+    const result = task.result()
+    await settle()
+    expect(backend.reads).toBe(0)
+    await host.run(echo)
+    expect(await result).toBe('now')
+    expect(backend.reads).toBe(1)
+    expect(clock.timers).toBe(0)
+    // It may have ended before anyone listened.
+    const other = await queue.enqueue('echo', 'soon')
+    await host.run(echo)
+    const late = other.result()
+    await settle()
+    expect(backend.reads).toBe(1)
+    await clock.advance(5)
+    expect(await late).toBe('soon')
+    const once = await queue.enqueue('echo', 'at once')
+    await expect(once.result({ timeout: 0 })).rejects.toMatchObject({ name: 'TimeoutError' })
   })
 
   it('do not exist for ids that nobody gave out', async () => {
@@ -333,7 +355,7 @@ describe('results', () => {
     const controller = new AbortController()
     const waiting = expect(task.result({ signal: controller.signal })).rejects.toBe('enough')
     await settle()
-    expect(clock.timers).toBe(1)
+    expect(clock.timers).toBeGreaterThan(0)
     controller.abort('enough')
     await waiting
     expect(clock.timers).toBe(0)
@@ -341,11 +363,13 @@ describe('results', () => {
   })
 
   it('reject with what the storage rejects with', async () => {
-    const { queue, backend } = setup()
+    const { queue, backend, clock } = setup()
     const task = await queue.enqueue('tick')
     const lost = new StorageError('lost', 'gone')
     backend.results = () => Promise.reject(lost)
-    await expect(task.result()).rejects.toBe(lost)
+    const refused = expect(task.result()).rejects.toBe(lost)
+    await clock.advance(5)
+    await refused
   })
 })
 

@@ -240,6 +240,30 @@ export function storageConformance(name: string, make: () => Promise<TestedStora
       expect(await find(raw(1))).toEqual(['added'])
     })
 
+    it('writes once what a plan says ahead, and nothing of it when the plan throws', async () => {
+      const ahead = [rawPut(1, 'early'), rawPut(2, 'early')]
+      const plan = (end: () => void) =>
+        function* (): Plan<void> {
+          yield [one('block', [1, 0])]
+          end()
+          return { writes: [...ahead, rawPut(3, 'late')], value: undefined }
+        }
+      const thrown = new Error('after what it read')
+      const failed = storage.run(
+        plan(() => {
+          throw thrown
+        }),
+        { ...all, ahead },
+      )
+      await expect(failed).rejects.toBe(thrown)
+      expect(await find(raw(0, LAST))).toEqual([])
+      await storage.run(
+        plan(() => {}),
+        { ...all, ahead },
+      )
+      expect(await find(raw(0, LAST))).toEqual(['early', 'early', 'late'])
+    })
+
     it('isolates records when they are written and when they are read', async () => {
       const written = block(0, 1, [{ list: [1] }])
       await storage.run(putting(put('block', [1, 0], written)), all)

@@ -123,6 +123,28 @@ describe('running', () => {
 })
 
 describe('exchanges', () => {
+  test('what has ended waits for others: for 20 ms, and for up to 100 while more waits in hand', async () => {
+    const { w, backend, executor, clock } = await host()
+    await w.ended(await w.add(many(60, { do: 'ok', ms: 10 })))
+    backend.exchanges.length = 0
+    const ids = await w.add(many(60, { do: 'ok', ms: 10 }))
+    await clock.advance(590)
+    expect(executor.began).toHaveLength(120)
+    // Each records ten, more or less, and claims as many.
+    expect(backend.exchanges.length).toBeLessThan(20)
+    const recorded = (await w.states(ids)).filter((state) => state === 'completed').length
+    expect(recorded).toBeGreaterThanOrEqual(60 - 11)
+    await w.ended(ids)
+    // With hands that are free nobody waits longer than 20 ms.
+    const { w: calm } = await host({ slots: 2 })
+    const [short = ''] = await calm.add([
+      { do: 'ok', ms: 10 },
+      { do: 'ok', ms: 500 },
+    ])
+    await calm.clock.advance(35)
+    expect(await calm.states([short])).toEqual(['completed'])
+  })
+
   test('many small tasks take few', async () => {
     const w = world()
     const ids = await w.add(many(5_000, { do: 'ok' }))

@@ -47,6 +47,8 @@ export class Chunker {
   #coming: Promise<IteratorResult<unknown, unknown>> | undefined
   #stopTimer = () => {}
   #done = false
+  /** No more inputs are wanted. */
+  stopped = false
 
   constructor(inputs: Inputs<unknown>, size: number, clock: Clock) {
     this.#source = sourceOf(inputs)
@@ -129,6 +131,7 @@ export class Chunker {
 
   /** No more inputs are taken: the source may clean up. Does not wait for it, since it may be waiting itself. */
   stop(): void {
+    this.stopped = true
     this.#stopTimer()
     if (this.#done) return
     this.#done = true
@@ -152,10 +155,26 @@ function sourceOf(inputs: Inputs<unknown>): Source {
   const given: unknown = inputs
   if (typeof given === 'object' && given !== null) {
     if (Symbol.asyncIterator in inputs) return { sync: false, iterator: inputs[Symbol.asyncIterator]() }
-    if (Symbol.iterator in inputs) return { sync: true, iterator: inputs[Symbol.iterator]() }
+    if (Symbol.iterator in inputs) return { sync: true, iterator: iteratorOf(inputs) }
   }
   throw new InvalidOptionError(
     'inputs',
     'inputs must be an array, an iterable or an async iterable. For one task use enqueue.',
   )
+}
+
+/** Of an array as it comes, without an object for each item. */
+function iteratorOf(inputs: Iterable<unknown>): Iterator<unknown, unknown, undefined> {
+  if (!Array.isArray(inputs) || inputs[Symbol.iterator] !== Array.prototype[Symbol.iterator])
+    return inputs[Symbol.iterator]()
+  const items: readonly unknown[] = inputs
+  const taken: { done: boolean; value: unknown } = { done: false, value: undefined }
+  let next = 0
+  return {
+    next() {
+      taken.done = next >= items.length
+      taken.value = items[next++]
+      return taken
+    },
+  }
 }

@@ -1,7 +1,7 @@
 import type { BatchView } from '../backend.js'
 import { checkKnown, checkNumber, checkText } from '../checks.js'
 import { cloneOf } from '../cloneable.js'
-import { InvalidOptionError, StorageError } from '../errors.js'
+import { ClosedError, InvalidOptionError, StorageError } from '../errors.js'
 import type { Stage } from '../plan/records.js'
 import { randomText } from '../random.js'
 import { nextTurn } from '../turn.js'
@@ -71,33 +71,52 @@ interface Import {
   skip: number
 }
 
-/** While one chunk is being committed, the next is collected. */
+/** A chunk on its way: how many of its inputs the batch had already. */
+interface Storing {
+  chunk: Chunk
+  ignored: Promise<Settled<number>>
+}
+
+/** While one chunk is being committed, the next is collected and handed over. There are never more than two. */
 async function storeAll(job: Import): Promise<void> {
-  const { client, chunker, options } = job
-  let next = collect(job)
+  let storing = await handOver(job)
   for (;;) {
-    const taken = await next
-    if (!taken.ok) throw taken.error
-    const chunk = taken.value
-    client.check()
-    options.signal?.throwIfAborted()
-    const storing = store(job, chunk)
-    // Read what comes next only once the storage has been asked: collecting may take long and does not wait in between.
-    if (!chunk.last) next = collect(job)
-    let ignored = await storing
-    if (!ignored.ok) ignored = await store(job, copied(chunk, ignored.error))
-    if (!ignored.ok) throw ignored.error
-    client.added([job.template.queue])
-    if (ignored.value > 0) {
-      // Another import of the same batch is ahead of this one, or the batch was cancelled.
-      const view = await client.backend.batch(job.id)
-      if (view && !view.open) return chunker.stop()
-      job.skip = Math.max(job.skip, view?.imported ?? 0)
-    }
-    options.onProgress?.({ stored: Math.max(job.skip, chunk.offset + chunk.inputs.length) })
-    if (chunk.last) return
-    await nextTurn()
+    // A turn of the event loop each; collecting may take long, and does not wait in between.
+    const next = storing.chunk.last ? undefined : settled(nextTurn().then(() => handOver(job)))
+    const end = await finish(job, storing)
+    if (end === 'closed') return job.chunker.stop()
+    const handed = await next
+    if (!handed) return
+    if (!handed.ok) throw handed.error
+    storing = handed.value
+    // It was refused: it goes on from the one before.
+    if (end === 'stored late') storing = { ...storing, ignored: storing.ignored.then(() => store(job, storing.chunk)) }
   }
+}
+
+async function handOver(job: Import): Promise<Storing> {
+  const chunk = await collect(job)
+  job.client.check()
+  job.options.signal?.throwIfAborted()
+  // Nobody waits for it any more.
+  if (job.chunker.stopped) throw new ClosedError('queue')
+  return { chunk, ignored: store(job, chunk) }
+}
+
+/** Waits for a chunk to be stored. `'closed'`: the batch takes no more. `'stored late'`: not at once. */
+async function finish(job: Import, { chunk, ignored }: Storing): Promise<'stored' | 'stored late' | 'closed'> {
+  const first = await ignored
+  const answer = first.ok ? first : await store(job, copied(chunk, first.error))
+  if (!answer.ok) throw answer.error
+  job.client.added([job.template.queue])
+  if (answer.value > 0) {
+    // Another import of the same batch is ahead of this one, or the batch was cancelled.
+    const view = await job.client.backend.batch(job.id)
+    if (view && !view.open) return 'closed'
+    job.skip = Math.max(job.skip, view?.imported ?? 0)
+  }
+  job.options.onProgress?.({ stored: Math.max(job.skip, chunk.offset + chunk.inputs.length) })
+  return first.ok ? 'stored' : 'stored late'
 }
 
 /** A promise that is awaited late must not count as unhandled in the meantime. */
@@ -108,13 +127,11 @@ const settled = <T>(work: Promise<T>): Promise<Settled<T>> =>
     (error: unknown) => ({ ok: false, error }),
   )
 
-function collect({ client, chunker, options, skip }: Import): Promise<Settled<Chunk>> {
-  return settled(
-    new Promise((resolve, reject) => {
-      const stop = client.onEnd([options.signal], reject)
-      chunker.next(skip).then(resolve, reject).finally(stop)
-    }),
-  )
+function collect({ client, chunker, options, skip }: Import): Promise<Chunk> {
+  return new Promise((resolve, reject) => {
+    const stop = client.onEnd([options.signal], reject)
+    chunker.next(skip).then(resolve, reject).finally(stop)
+  })
 }
 
 function store({ client, template, id, stages, options }: Import, { offset, inputs, sizes, last }: Chunk) {

@@ -57,16 +57,14 @@ export class Enqueuer {
     const { backend, clock } = this.#client
     const durability = strictest(group)
     try {
-      const ids = await backend.add(
-        group.map(({ task }) => task),
-        { now: clock.now(), ...(durability ? { durability } : {}) },
-      )
-      for (const [i, { stored, failed }] of group.entries()) {
+      const tasks = group.map(({ task }) => task)
+      const ids = await backend.add(tasks, { now: clock.now(), ...(durability ? { durability } : {}) })
+      group.forEach(({ stored, failed }, i) => {
         const id = ids[i]
         if (id === undefined) failed(new SitqError('internal', 'The backend gave no id for a task it stored.'))
         else stored(id)
-      }
-      this.#client.added(group.map(({ task }) => task.queue))
+      })
+      this.#client.added(tasks.map(({ queue }) => queue))
     } catch (error) {
       if (group.length === 1 || isHopeless(error) || searches.left < 2) {
         for (const { failed } of group) failed(error)

@@ -34,13 +34,12 @@ export const enqueueOptions: readonly (keyof EnqueueOptions)[] = [
 ]
 
 /** A task but for its input, out of checked options. `meta` is copied: the caller may go on changing its own. */
-export function taskTemplate(name: string, options: EnqueueOptions, now: number): Omit<NewTask, 'input'> {
-  const { queue = 'default', priority = 0, durability } = options
-  const template: Omit<NewTask, 'input'> = {
-    name: checkText('name', name),
-    queue: checkText('queue', queue),
-    priority: checkNumber('priority', priority, -100, 100, true),
-  }
+export function taskTemplate(name: string, options: EnqueueOptions | undefined, now: number): Omit<NewTask, 'input'> {
+  const template: Omit<NewTask, 'input'> = { name: checkText('name', name), queue: 'default', priority: 0 }
+  if (!options) return template
+  const { queue, priority, durability } = options
+  if (queue !== undefined) template.queue = checkText('queue', queue)
+  if (priority !== undefined) template.priority = checkNumber('priority', priority, -100, 100, true)
   if (durability !== undefined) checkDurability(durability)
   const runAt = runAtOf(options, now)
   if (runAt !== undefined) template.runAt = runAt

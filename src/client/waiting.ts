@@ -27,6 +27,12 @@ const unnamed = { clear: true, 'cancel-batch': true, missed: true, repair: true 
   Record<Change['type'] | 'missed' | 'repair', true>
 >
 
+/**
+ * What was stored less than this ago, in ms, has hardly ended: a look at once would be in the way of whoever runs it. A hint
+ * tells when it ends; without one it is looked at after so long.
+ */
+const FRESH = 5
+
 /** In one poll, so many of those waited for are looked at, and of so many it is asked whether they still exist. */
 const POLLED = 512
 const QUESTIONED = 64
@@ -41,6 +47,9 @@ export class Waiting {
   readonly #places = new Map<Lane, Map<Position, TaskId>>()
   /** To be looked at in the next microtask; true: and asked whether they exist. */
   #asked = new Map<TaskId, boolean>()
+  /** To be looked at soon, unless a hint or another waiter has them looked at before. */
+  readonly #fresh = new Set<TaskId>()
+  #stopFresh: (() => void) | undefined
   #deaf: (() => void) | undefined
   #stopPoll: (() => void) | undefined
   #poll = FIRST_POLL
@@ -52,10 +61,10 @@ export class Waiting {
   /**
    * How a task ended, as soon as it has; undefined if the timeout passed first. Rejects with TaskNotFoundError for an
    * unknown or pruned id, with InvalidOptionError, with ClosedError, with StorageError, and with the signal's reason.
-   * `known`: it was stored a moment ago, so that at first nobody has to ask whether it exists, which costs more than its
-   * result.
+   * `storedAt`: when it was, by the monotonic clock, as far as that is known: then at first nobody has to ask whether it exists,
+   * which costs more than its result.
    */
-  async result(id: TaskId, options: WaitOptions = {}, known = false): Promise<Result | undefined> {
+  async result(id: TaskId, options: WaitOptions = {}, storedAt?: number): Promise<Result | undefined> {
     this.#client.check()
     checkKnown('options', options, ['timeout', 'signal'])
     const { timeout, signal } = options
@@ -65,6 +74,7 @@ export class Waiting {
     if (!place) throw new TaskNotFoundError(id)
     return new Promise((resolve, reject) => {
       let stopTimer = () => {}
+      const known = storedAt !== undefined
       const end = () => {
         stopTimer()
         stopAborts()
@@ -82,7 +92,8 @@ export class Waiting {
         },
       }
       this.#add(id, place, waiter)
-      this.#ask(id, !known)
+      if (ms !== 0 && this.#isFresh(storedAt)) this.#askSoon(id)
+      else this.#ask(id, !known)
       const stopAborts = this.#client.onEnd([signal], (reason) => {
         stopTimer()
         this.#remove(id, place, waiter)
@@ -110,6 +121,9 @@ export class Waiting {
     waiters?.delete(waiter)
     if (waiters?.size !== 0) return
     this.#waiters.delete(id)
+    this.#fresh.delete(id)
+    if (this.#fresh.size === 0) this.#stopFresh?.()
+    if (this.#fresh.size === 0) this.#stopFresh = undefined
     const places = this.#places.get(lane)
     places?.delete(position)
     if (places?.size === 0) this.#places.delete(lane)
@@ -141,7 +155,21 @@ export class Waiting {
     if (id !== undefined) this.#ask(id, false)
   }
 
+  #isFresh(storedAt = Number.NEGATIVE_INFINITY): boolean {
+    return this.#client.clock.monotonic() - storedAt < FRESH
+  }
+
+  #askSoon(id: TaskId): void {
+    this.#fresh.add(id)
+    this.#stopFresh ??= this.#client.clock.timer(FRESH, () => {
+      this.#stopFresh = undefined
+      for (const fresh of this.#fresh) this.#ask(fresh, false)
+      this.#fresh.clear()
+    })
+  }
+
   #ask(id: TaskId, existence: boolean): void {
+    this.#fresh.delete(id)
     if (this.#asked.size === 0) queueMicrotask(() => void this.#look())
     this.#asked.set(id, existence || (this.#asked.get(id) ?? false))
   }

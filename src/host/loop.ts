@@ -7,8 +7,12 @@ import type { Chores } from './chores.js'
 import type { HostParts } from './settings.js'
 import type { Work } from './work.js'
 
-/** Ended attempts wait for others this long, in ms, before they are recorded. */
+/**
+ * Ended attempts wait for others this long, in ms, before they are recorded. Longer while tasks in hand wait for a slot: there is more
+ * work than hands, and what the page takes for a transaction is taken from the handlers where all cores compute.
+ */
 const GATHER = 20
+const GATHER_BUSY = 100
 /** Hints may all be lost: an idle host looks this often, in ms. */
 const POLL = 5_000
 /** After a quota error no tasks are claimed for this long, in ms; and this many slices are pruned before the next try. */
@@ -155,7 +159,7 @@ export class Loop {
     if (chore) return chore
     this.#work.shed()
     if (now - this.#work.lookedAt >= POLL || this.#work.wakeAt <= this.#parts.clock.now()) this.#work.more = true
-    const gathered = hand.done > 0 && (hand.running === 0 || now - hand.doneSince >= GATHER)
+    const gathered = hand.done > 0 && (hand.running === 0 || now - hand.doneSince >= this.#gather)
     if (gathered || (this.#work.more && this.#limit > 0)) return () => this.#exchange(false)
     if (this.#leased && (this.#work.check || this.#renewIn(now) <= 0)) return () => this.#renew()
     return undefined
@@ -168,6 +172,10 @@ export class Loop {
 
   #renewIn(now: number): number {
     return this.#work.leasedAt + this.#parts.settings.renewEvery - now
+  }
+
+  get #gather(): number {
+    return this.#work.waiting > 0 ? GATHER_BUSY : GATHER
   }
 
   /** How many tasks may be claimed now. */
@@ -210,7 +218,7 @@ export class Loop {
     const chore = this.#chore(!more)
     if (chore) return chore
     const times = [this.#closing || this.#full ? NEVER : this.#chores.next(!more), this.#work.shedIn]
-    if (hand.done > 0) times.push(hand.doneSince + GATHER - now)
+    if (hand.done > 0) times.push(hand.doneSince + this.#gather - now)
     if (this.#leased) times.push(this.#renewIn(now))
     if (this.#limit > 0) times.push(lookedAt + POLL - now, wakeAt - this.#parts.clock.now())
     if (this.#full) times.push(this.#fullUntil - now)

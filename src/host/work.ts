@@ -134,20 +134,20 @@ export class Work {
   }
 
   /** Attempts that wait for a slot. */
-  get #waiting(): number {
+  get waiting(): number {
     const { load, overhang } = this.hand
     return Math.max(load - this.#slots, this.#parts.settings.executor.backlog - overhang, 0)
   }
 
   /** How many tasks the executor wants now. */
   get limit(): number {
-    return Math.min(this.toClaim, claimLimit(this.#pace, this.#slots, this.hand.load, this.#waiting))
+    return Math.min(this.toClaim, claimLimit(this.#pace, this.#slots, this.hand.load, this.waiting))
   }
 
   /** Gives back what waits if that is far more than should wait. */
   shed(): void {
     const silence = this.#parts.clock.monotonic() - this.#ended.since
-    if (!isTooMuch(this.#pace, this.#slots, this.#waiting, silence)) return
+    if (!isTooMuch(this.#pace, this.#slots, this.waiting, silence)) return
     this.#pace = { ...this.#pace, perSlot: 1 }
     if (this.#recall() === 0) return
     // A claim does not see what the same exchange gives back, and would take what comes after it.
@@ -157,7 +157,7 @@ export class Work {
   /** When it is time to look whether there is too much, in ms from now. */
   get shedIn(): number {
     const left = this.#ended.since + SILENCE - this.#parts.clock.monotonic()
-    return this.#waiting > this.#slots && left > 0 ? left : Number.POSITIVE_INFINITY
+    return this.waiting > this.#slots && left > 0 ? left : Number.POSITIVE_INFINITY
   }
 
   /** Nothing more is claimed, and what has not begun is taken back. */

@@ -67,7 +67,7 @@ async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores, unfinish
 async function readAndWrite<T>(
   db: Database,
   plan: () => Plan<T>,
-  { stores, durability, unfinished }: DriveOptions,
+  { stores, durability, unfinished, ahead = [] }: DriveOptions,
 ): Promise<T> {
   const tx = unwrap(db).transaction([...stores], 'readwrite', durability ? { durability } : {})
   const { ended, aborted, failures } = endOf(tx)
@@ -79,8 +79,11 @@ async function readAndWrite<T>(
   void ended.then(() => unfinished.delete(leave))
   let end: { writes: readonly Write[]; value: T }
   try {
-    end = await waves(tx, plan())
-    for (const write of end.writes) issue(tx, write)
+    const planned = waves(tx, plan())
+    planned.catch(() => {}) // in case the next line throws
+    for (const write of ahead) issue(tx, write)
+    end = await planned
+    for (const write of end.writes) if (!ahead.includes(write)) issue(tx, write)
     // Saves the round trip in which the browser would find out that no more requests come: 0.88 ms instead of 1.26.
     if (maySayCommit(end.writes.length)) tx.commit()
   } catch (error) {

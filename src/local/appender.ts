@@ -1,11 +1,13 @@
 /** Appending: without reading, at the tails that were seen last, while they can be trusted. */
 import type { AddOptions, AlikeTasks, BatchChunk, NewTask } from '../backend.js'
 import type { Clock } from '../clock.js'
-import { type AppendValue, append, appendBlind, isPlain, type Start } from '../plan/append.js'
-import { block, layOut, type NewTasks, type Stretch } from '../plan/layout.js'
-import { type Block, stores } from '../plan/records.js'
+import { type AppendValue, append, appendBlind, type Expected } from '../plan/append.js'
+import { joinBatch } from '../plan/batch.js'
+import { block, countOf, layOut, type NewTasks, partsOf, type Stretch } from '../plan/layout.js'
+import { type Block, type Store, stores } from '../plan/records.js'
+import { add } from '../plan/tables.js'
 import { randomText } from '../random.js'
-import { KeyTakenError, metBy, type Plan } from '../storage.js'
+import { KeyTakenError, metBy, type Plan, type Write } from '../storage.js'
 import { formatId, type Lane, type Position, type TaskId } from '../task.js'
 import { isDamage, type Runner } from './runner.js'
 
@@ -22,14 +24,34 @@ interface Seen {
   monotonic: number
 }
 
+/** An append that reads nothing, or hands its blocks over before what it reads is there. */
+interface Hope {
+  plan(): Plan<unknown>
+  stores: readonly Store[]
+  adds: readonly Write[]
+  value: AppendValue
+}
+
+/** A turn is over when what was added is committed, or refused. */
+interface Turn {
+  over: Promise<unknown>
+  /** Its transaction has begun: what follows comes after it. */
+  begun: Promise<unknown>
+  /** The batch that a chunk was added to. */
+  batch: string | undefined
+}
+
 export class Appender {
   readonly #runner: Runner
   readonly #clock: Clock
   readonly #begun: () => void
   /** Lanes and tails by queue and priority, of one generation. */
   readonly #seen = new Map<string, Seen>()
-  /** Appends of one page follow each other: two at once would guess the same tail. */
-  #appending: Promise<unknown> = Promise.resolve()
+  /** The batch of the latest chunk, as it is once that is committed. */
+  #batch: Expected | undefined
+  /** So often. */
+  #forgotten = 0
+  #last: Turn = { over: Promise.resolve(), begun: Promise.resolve(), batch: undefined }
 
   /** `begun` is called whenever a transaction that appends has begun. */
   constructor(runner: Runner, clock: Clock, begun: () => void) {
@@ -40,65 +62,85 @@ export class Appender {
 
   /** What was seen is void. */
   forget(): void {
+    this.#forgotten++
     this.#seen.clear()
+    this.#batch = undefined
   }
 
   /** Resolves with the tasks' ids, in order; undefined for those that their batch had. */
   async add(tasks: readonly NewTask[], options: AddOptions): Promise<(TaskId | undefined)[]> {
-    const { ignored, stretches, starts } = await this.#inTurn(() => this.#add(tasks, options))
+    const { ignored, stretches, starts } = await this.#inTurn((begin, before) =>
+      this.#add(tasks, options, begin, before),
+    )
     const ids = Array<TaskId | undefined>(tasks.length).fill(undefined)
-    for (const [k, { lane, from }] of starts.entries()) {
-      for (const [i, member] of (stretches[k]?.members ?? []).entries()) {
+    starts.forEach(({ lane, from }, k) => {
+      stretches[k]?.members?.forEach((member, i) => {
         ids[ignored + member] = formatId(this.#runner.origin, lane, from + i)
-      }
-    }
+      })
+    })
     return ids
   }
 
   /** Resolves with how many of them their batch had. */
   async addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }): Promise<number> {
-    return (await this.#inTurn(() => this.#add(tasks, options))).ignored
+    const added = await this.#inTurn((begin, before) => this.#add(tasks, options, begin, before), options.batch.id)
+    return added.ignored
   }
 
-  #inTurn<T>(add: () => Promise<T>): Promise<T> {
-    const added = this.#appending.then(add, add)
-    this.#appending = added.catch(() => undefined)
+  /**
+   * Appends of one page follow each other: two at once would guess the same tail. The chunks of a batch need not wait until the
+   * one before is committed: should that fail, its batch is not what the next one expects.
+   */
+  #inTurn<T>(add: (begin: () => void, before: Promise<unknown>) => Promise<T>, batch?: string): Promise<T> {
+    const { over: before, begun: first, batch: of } = this.#last
+    let begin = () => {}
+    const begins = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const added = (batch !== undefined && batch === of ? first : before).then(() => add(begin, before))
+    const over = Promise.allSettled([before, added]).then(() => undefined)
+    this.#last = { over, begun: Promise.race([begins, over]), batch }
     return added
   }
 
-  async #add(tasks: NewTasks, options: AddOptions): Promise<AppendValue> {
+  async #add(tasks: NewTasks, options: AddOptions, begin: () => void, before: Promise<unknown>): Promise<AppendValue> {
     const runner = this.#runner
     await runner.open()
     const nonce = options.nonce ?? newNonce()
     const durability = options.durability ? { durability: options.durability } : {}
     let tried: AppendValue | undefined
     let repeats = false
-    const plain = !options.batch && !options.again
-    const blind = plain ? this.#guess(layOut(tasks, options.now), options.now, nonce) : undefined
-    if (blind) {
+    const hope = options.again ? undefined : this.#hope(tasks, options, nonce)
+    if (hope) {
+      const { stores, adds, value } = hope
+      const of = this.#forgotten
+      const check = () => {
+        if (of !== this.#forgotten) throw new KeyTakenError('What was seen is void.')
+      }
+      const plan = () => {
+        check()
+        begin()
+        return this.#begin(checked(hope.plan(), check))
+      }
       try {
-        await runner.try(() => this.#blindly(blind), { stores: ['blocks'], write: true, ...durability })
-        for (const last of blind.blocks) this.#saw(blind.keys.get(last.lane) ?? '', last.lane, last.to)
-        return blind.value
+        await runner.try(plan, { stores, write: true, ahead: adds, ...durability })
+        return value
       } catch (error) {
+        this.forget()
         // Another tab appended since, or this is a repeat of ours that was committed: reading tells.
         const met = metBy(error)
         if (!isDamage(met)) throw error
         repeats = met !== error
-        this.forget()
-        tried = blind.value
+        tried = value
       }
+      await before
     }
     // Should the storage run the plan again, not knowing whether it was committed, the plan looks where it was before.
     const plan = () => remember(append(tasks, { ...options, nonce, ...(tried ? { tried } : {}) }), (at) => (tried = at))
     const value = await runner.run(() => this.#begin(plan()), { stores, write: true, repeats, ...durability })
     for (const { queue, priority, lane, tail } of value.lanes) this.#saw(laneKey(queue, priority), lane, tail)
+    this.#batch = value.batch
     return value
-  }
-
-  #blindly({ blocks, generation }: { blocks: readonly Block[]; generation: number }): Plan<void> {
-    if (generation !== this.#runner.generation) throw new KeyTakenError('the tails seen are void')
-    return this.#begin(appendBlind(blocks))
   }
 
   #begin<T>(plan: Plan<T>): Plan<T> {
@@ -110,27 +152,41 @@ export class Appender {
     this.#seen.set(key, { lane, tail, wall: this.#clock.now(), monotonic: this.#clock.monotonic() })
   }
 
-  /** The blocks at the tails last seen, or undefined if more must be written, or a lane or tail is not known well enough. */
-  #guess(stretches: readonly Stretch[], now: number, nonce: string) {
-    if (!isPlain(stretches)) return undefined
+  /** undefined if more must be written, or if a lane, a tail or the batch is not known well enough. */
+  #hope(tasks: NewTasks, { now, batch: chunk }: AddOptions, nonce: string): Hope | undefined {
+    const expected = chunk && this.#batch
+    if (chunk) this.#batch = undefined
+    const imported = expected && expected.total - (expected.joined ?? 0)
+    // A pipeline's stages are told with its first part.
+    if (chunk && (chunk.id !== expected?.id || chunk.offset !== imported || imported === 0)) return undefined
+    const joined = chunk && expected && joinBatch({ ...expected }, 0)
+    const stretches = layOut(tasks, now, 0, joined)
+    if (stretches.some(({ runAt }) => runAt !== undefined)) return undefined
+    const blocks = this.#blocks(stretches, { now, nonce })
+    if (!blocks) return undefined
+    const adds = blocks.map((made) => add('block', [made.lane, made.from], made))
+    const starts = blocks.map(({ lane, from }) => ({ lane, from }))
+    const value: AppendValue = { ignored: 0, stretches, starts, lanes: [] }
+    if (chunk?.open && expected) this.#batch = { ...expected, total: expected.total + countOf(tasks) }
+    const batch = chunk && expected && { expected, open: chunk.open, now }
+    const plan = () => appendBlind(adds, partsOf(stretches, blocks), batch)
+    return { plan, stores: batch ? ['blocks', 'marks'] : ['blocks'], adds, value }
+  }
+
+  /** At the tails last seen, which move on. */
+  #blocks(stretches: readonly Stretch[], at: { now: number; nonce: string }): Block[] | undefined {
+    const tails = new Map<string, Seen>()
     const blocks: Block[] = []
-    const starts: Start[] = []
-    const tails = new Map<Lane, Position>()
-    const keys = new Map<Lane, string>()
     for (const stretch of stretches) {
       const key = laneKey(stretch.queue, stretch.priority)
-      const seen = this.#seen.get(key)
+      const seen = tails.get(key) ?? this.#seen.get(key)
       if (!seen || !this.#trusts(seen)) return undefined
-      const { lane } = seen
-      const from = tails.get(lane) ?? seen.tail
-      const made = block(stretch, { lane, from, now, nonce })
-      tails.set(lane, made.to)
-      keys.set(lane, key)
+      const made = block(stretch, { lane: seen.lane, from: seen.tail, ...at })
       blocks.push(made)
-      starts.push({ lane, from })
+      tails.set(key, { ...seen, tail: made.to })
     }
-    const value: AppendValue = { ignored: 0, stretches, starts, lanes: [] }
-    return { blocks, value, keys, generation: this.#runner.generation }
+    for (const [key, { lane, tail }] of tails) this.#saw(key, lane, tail)
+    return blocks
   }
 
   /** Both clocks: the one that never goes back may stop while the machine sleeps. */
@@ -138,6 +194,13 @@ export class Appender {
     const passed = this.#clock.now() - wall
     return passed >= 0 && passed < TRUSTED && this.#clock.monotonic() - monotonic < TRUSTED
   }
+}
+
+/** An answer to what was read may come after the news that an append before this one has failed. */
+function* checked<T>(plan: Plan<T>, check: () => void): Plan<T> {
+  const end = yield* plan
+  check()
+  return end
 }
 
 function* remember(plan: Plan<AppendValue>, tell: (tried: AppendValue) => void): Plan<AppendValue> {

@@ -1,23 +1,39 @@
 /** Appending tasks to their lanes, with or without reading first. */
 import type { BatchChunk } from '../backend.js'
 import { StorageError } from '../errors.js'
-import type { Plan, ReadOf, Write } from '../storage.js'
+import { KeyTakenError, type Plan, type ReadOf, type Write } from '../storage.js'
 import type { Lane, Position } from '../task.js'
 import { setAllAside } from './aside.js'
 import { checkGone, closeBatch, joinBatch, newBatch } from './batch.js'
-import { addPart, block, countOf, type Joined, layOut, type NewTasks, type Stretch } from './layout.js'
+import { block, countOf, type Joined, layOut, type NewTasks, partsOf, type Stretch } from './layout.js'
 import { Draft, type Step } from './ledger.js'
-import type { AsideMark, Block, LaneState, PartMark } from './records.js'
+import type { AsideMark, BatchMark, Block, LaneState, PartMark } from './records.js'
 import { add, LAST, one, put, range, store } from './tables.js'
 
-/** Whether these blocks can be appended without reading: nothing else is written then. */
-export const isPlain = (stretches: readonly Stretch[]): boolean =>
-  stretches.every(({ runAt, content }) => runAt === undefined && content.batch === undefined)
+/** Where the next chunk of a batch goes on, if nobody else has added to it. */
+export type Expected = Pick<BatchMark, 'id' | 'createdAt' | 'total' | 'joined' | 'stages'>
 
-/** Appends at tails believed to be right. A wrong one finds its key taken, and the caller reads instead. */
-export function* appendBlind(blocks: readonly Block[]): Plan<void> {
-  const writes: Write[] = blocks.map((made) => add('block', [made.lane, made.from], made))
-  return { writes, value: undefined }
+/**
+ * Appends at tails believed to be right: a wrong one finds its key taken, and the caller reads instead. Nothing is read; but for
+ * the chunk of a batch, which counts, the batch, and one that is not as expected means the same as a taken key.
+ */
+export function* appendBlind(
+  adds: readonly Write[],
+  parts: readonly PartMark[],
+  chunk?: { expected: Expected; open: boolean; now: number },
+): Plan<void> {
+  if (!chunk) return { writes: adds, value: undefined }
+  const { expected, open, now } = chunk
+  const read = one('batch', expected.id)
+  yield [read]
+  const [batch] = read.found
+  if (!batch?.open || batch.total !== expected.total || batch.createdAt !== expected.createdAt) {
+    throw new KeyTakenError('The batch has moved.')
+  }
+  batch.total += parts.reduce((sum, { from, to }) => sum + to - from, 0)
+  batch.open = open
+  closeBatch(batch, now)
+  return { writes: [...adds, ...parts.map((mark) => store('part', mark)), store('batch', batch)], value: undefined }
 }
 
 const findLane = (draft: Draft, { queue, priority, runAt }: Stretch) =>
@@ -42,10 +58,11 @@ function laneFor(draft: Draft, stretch: Stretch): LaneState {
   return state
 }
 
-/** Reads what writing these needs (the tails of their lanes), in one wave. Needs ledgers loaded. */
+/** Reads what writing these needs (the tails of their lanes; of held ones it is the head), in one wave. Needs ledgers loaded. */
 export function* prepareAppend(draft: Draft, stretches: readonly Stretch[]): Step<void> {
   const states = stretches.map((stretch) => findLane(draft, stretch))
-  yield* draft.load({ tails: states.flatMap((state) => state?.lane ?? []), root: states.includes(undefined) })
+  const inLine = states.flatMap((state) => (state && !state.held ? state.lane : []))
+  yield* draft.load({ tails: inLine, root: states.includes(undefined) })
 }
 
 /** Writes stretches whose lanes are prepared. Returns where each begins, in order. */
@@ -54,9 +71,8 @@ export function writeAppend(
   stretches: readonly Stretch[],
   options: { now: number; nonce: string },
 ): Start[] {
-  const parts: PartMark[] = []
   const held: AsideMark[] = []
-  const starts = stretches.map((stretch): Start => {
+  const blocks = stretches.map((stretch) => {
     const state = laneFor(draft, stretch)
     const { lane } = state
     const from = draft.tail(lane)
@@ -68,15 +84,14 @@ export function writeAppend(
       state.block = made.to
       held.push(...waitsOf(stretch, made, state.priority))
     }
-    if (made.batch !== undefined) addPart(parts, stretch, { ...made, batch: made.batch })
-    return { lane, from }
+    return made
   })
   setAllAside(draft, held)
-  for (const mark of parts) {
+  for (const mark of partsOf(stretches, blocks)) {
     const stages = mark.stage === 0 && mark.start === 0 ? draft.batches.get(mark.batch)?.stages : undefined
     draft.writes.push(store('part', stages ? { ...mark, stages } : mark))
   }
-  return starts
+  return blocks.map(({ lane, from }) => ({ lane, from }))
 }
 
 /** What is due at the same time waits behind one mark. */
@@ -105,6 +120,8 @@ export interface AppendValue {
   /** The blocks of the others: what they hold, and where. */
   stretches: readonly Stretch[]
   starts: readonly Start[]
+  /** The batch they joined. */
+  batch?: BatchMark
   /** Lanes and their tails after it, for whoever wants to append blindly next. */
   lanes: { queue: string; priority: number; lane: Lane; tail: Position }[]
 }
@@ -135,9 +152,10 @@ export function* append(
   const count = countOf(tasks)
   let ignored = 0
   let joined: Joined | undefined
+  let batch: BatchMark | undefined
   if (chunk) {
     if (!draft.batches.has(chunk.id)) yield* checkGone([chunk.id])
-    const batch = draft.batches.get(chunk.id) ?? newBatch(chunk.id, chunk.queue, now, chunk.stages)
+    batch = draft.batches.get(chunk.id) ?? newBatch(chunk.id, chunk.queue, now, chunk.stages)
     // Cancelled, or ended by someone: it takes no more, whatever an import still has.
     if (!batch.open) return draft.finish({ ignored: count, stretches: [], starts: [], lanes: [] })
     // These inputs were stored by an earlier run of the same import. What tasks added to the batch is none of them.
@@ -161,7 +179,7 @@ export function* append(
       held || !starts.some((start) => start.lane === lane) ? [] : [{ queue, priority, lane, tail: draft.tail(lane) }],
     ),
   )
-  return draft.finish({ ignored, stretches, starts, lanes })
+  return draft.finish({ ignored, stretches, starts, lanes, ...(batch ? { batch } : {}) })
 }
 
 /** Whoever did not hear the answer asks again within so long, in ms; and so many blocks may have come meanwhile. */

@@ -22,7 +22,7 @@ export function* checkGone(ids: readonly string[]): Step<void> {
 }
 
 /** Counts tasks into a batch, which is loaded. Returns what is to be said of them, or of the first: the index counts on. */
-export function joinBatch(batch: BatchMark, count: number): Joined {
+export function joinBatch(batch: Pick<BatchMark, 'id' | 'createdAt' | 'total' | 'stages'>, count: number): Joined {
   const index = batch.total
   batch.total += count
   return { batch: batch.id, born: batch.createdAt, index, ...(batch.stages ? { stage: 0 } : {}) }

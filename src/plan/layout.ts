@@ -75,7 +75,7 @@ export function group(tasks: readonly Appended[], now: number): Stretch[] {
     const task = tasks[i]
     if (!task) continue
     const held = heldUntil(task, now) !== undefined
-    const size = task.size ?? roughSize(task.input)
+    const size = roughSize(task.input)
     let into = last && goesWith(last, task, held) ? last : open.get(keyOf(task, held))
     if (!into || !hasRoom(into.members.length, into.bytes, size)) {
       into = { like: task, held, members: [], bytes: 0 }
@@ -172,16 +172,18 @@ export function block({ content }: Stretch, at: { lane: Lane; from: Position; no
   return { lane, from, to: from + content.inputs.length, at: now, nonce, ...content }
 }
 
-/** Where tasks of a batch lie; neighbouring blocks of one append are one part. */
-export function addPart(
-  parts: PartMark[],
-  { start, indexes }: Stretch,
-  { lane, from, to, batch, stage = 0 }: Block & { batch: string },
-): void {
-  const last = parts.at(-1)
-  const follows = last?.lane === lane && last.batch === batch && last.stage === stage && last.to === from
-  if (last && follows && !indexes && !last.indexes && last.start + (last.to - last.from) === start) last.to = to
-  else parts.push({ batch, stage, start, lane, from, to, ...(indexes ? { indexes } : {}) })
+/** Where tasks of batches lie; neighbouring blocks of one append are one part. */
+export function partsOf(stretches: readonly Stretch[], blocks: readonly Block[]): PartMark[] {
+  const parts: PartMark[] = []
+  for (const [i, { lane, from, to, batch, stage = 0 }] of blocks.entries()) {
+    if (batch === undefined) continue
+    const { start, indexes } = stretches[i] ?? { start: 0 }
+    const last = parts.at(-1)
+    const follows = last?.lane === lane && last.batch === batch && last.stage === stage && last.to === from
+    if (last && follows && !indexes && !last.indexes && last.start + (last.to - last.from) === start) last.to = to
+    else parts.push({ batch, stage, start, lane, from, to, ...(indexes ? { indexes } : {}) })
+  }
+  return parts
 }
 
 /** Indexes in the batch's input: all of them, or only the first where the others follow from it. */

@@ -15,6 +15,8 @@ export const ALONE = 2
 /** Tasks parked in one transaction, at most; a mark costs as much as that of so many tasks, which one may stand for. */
 const PARKED = 4096
 const MARK = 8
+/** What parking a stretch of so many tasks takes of that. */
+export const parkingOf = (tasks: number): number => Math.max(tasks, MARK)
 
 /** What is known of a stretch that waited. */
 type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
@@ -111,7 +113,7 @@ export class Taking {
           ...(error === undefined ? {} : { error }),
         })
         this.parked.add(name)
-        this.parkable -= Math.max(end - start, MARK)
+        this.parkable -= parkingOf(end - start)
       }
       start = end
     }
@@ -121,8 +123,8 @@ export class Taking {
   alike(block: Block, from: Position, to: Position): { name: string; served: boolean; end: Position } {
     const names = this.#names
     const name = nameAt(block, from - block.from)
-    if (!names) return { name, served: true, end: to }
-    const served = names.has(name)
+    const served = names?.has(name) ?? true
+    if (!names || typeof block.name === 'string') return { name, served, end: to }
     let end = from + 1
     for (; end < to; end++) {
       const next = nameAt(block, end - block.from)

@@ -6,6 +6,9 @@ import { chromium, type Browser as Playwright } from 'playwright'
 import { prepareChromium } from '../../scripts/chromium.js'
 import { type Tab, tabIn } from '../support/browsers/tab.js'
 
+/** A name of this machine that is not trusted as `localhost` is. */
+export const ELSEWHERE = 'app.test'
+
 /**
  * Hidden tabs are not slowed down: here all are in the foreground for their users, and time is measured. The others keep
  * questions and news away.
@@ -21,6 +24,7 @@ const flags = [
   '--disable-dev-shm-usage',
   '--password-store=basic',
   '--mute-audio',
+  `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`,
   'about:blank', // stays open: a browser without tabs ends
 ]
 

@@ -15,7 +15,12 @@ export function* unfair(history: History, excuses: Excuses, came: Came): Generat
     const charging = excuses.charging(before?.life, before?.at ?? 0, held.at)
     if (charged < 0 || charged > charging.length)
       yield `was charged ${charged} crashes, with ${charging.length} that could be`
-    else if (charging[0] && charged > 0) count(came, charging[0], 'charged', charged)
+    else if (charged > 0) {
+      // What a host recorded itself was its Web Worker's end.
+      const ofWorker = before?.to === 'aside'
+      const death = charging.find(({ worker }) => (worker !== undefined) === ofWorker) ?? charging[0]
+      if (death) count(came, death, 'charged', charged)
+    }
     for (const [j, run] of held.runs.entries()) {
       if (run.attempt !== held.attempt) yield `attempt ${run.attempt} ran under a claim of attempt ${held.attempt}`
       if (isRecorded(held) && run.order > (held.toldAt ?? 0)) yield `ran in ${run.life} after it was recorded there`

@@ -54,8 +54,11 @@ export const kinds: readonly Kind[] = [
   'browser',
 ]
 
+/** Those that take a lock. */
+export const lockKinds: readonly Kind[] = ['freeze till stolen', 'steal']
+
 /** The kills of a seed, in order. Each of `among` comes in its proportion, and once at least if there are so many. */
-export function killsOf(count: number, random: Seeded, among: readonly Kind[] = kinds): Kill[] {
+export function killsOf(count: number, random: Seeded, among: readonly Kind[], locks = true): Kill[] {
   const sum = among.reduce((total, kind) => total + weights[kind], 0)
   const bag = among.flatMap((kind) =>
     Array.from({ length: Math.max(1, Math.round((weights[kind] * count) / sum)) }, () => kind),
@@ -64,12 +67,16 @@ export function killsOf(count: number, random: Seeded, among: readonly Kind[] = 
   return random
     .shuffled(bag)
     .slice(0, count)
-    .map((kind, i) => killOf(kind, i, random))
+    .map((kind, i) => killOf(kind, i, random, locks))
 }
 
-function killOf(kind: Kind, i: number, random: Seeded): Kill {
+function killOf(kind: Kind, i: number, random: Seeded, locks: boolean): Kill {
   const at = { target: random.chance(0.75) ? 'host' : 'other', which: random.whole(0, 7) } as const
-  if (kind === 'web worker') return { ...at, kind, how: random.pick(['terminate', 'close', 'break']) }
+  if (kind === 'web worker') {
+    // Without locks nobody notices that somebody else has terminated it; apps do not do that.
+    const how = random.pick(['terminate', 'close', 'break'] as const)
+    return { ...at, kind, how: how === 'terminate' && !locks ? 'close' : how }
+  }
   if (kind === 'spin') return { ...at, kind, key: `spin-${i}`, bad: random.whole(1, 2) }
   if (kind === 'freeze') return { ...at, kind, ms: random.whole(50, 2_000) }
   // A frozen page's open transactions keep everyone waiting until Chromium aborts them, after 60 s each: seldom is enough.

@@ -14,6 +14,7 @@ const usage = `npm run test:chaos [-- --seed N] [--seeds N] [--kills N] [--tasks
   --kills   of each seed; default 50
   --tasks   of each seed, about; default 20100
   --only    kinds of kills, with commas: ${kinds.join(', ')}
+  --insecure  without a secure context: no locks, all tabs are hosts
   --diary   prints what happened, also where nothing is wrong`
 
 /** Plays the seeds that the command line asks for. Resolves with the exit code. */
@@ -23,18 +24,21 @@ export async function main(args: string[]): Promise<number> {
     console.log(usage)
     return 2
   }
-  const { seed, seeds, kills, tasks, among } = options
+  const { seed, seeds, kills, tasks, among, secure } = options
   const site = await openSite()
   const all: Played[] = []
   try {
     for (let i = seed; i < seed + seeds; i++) {
-      const played = await play(site, { seed: i, kills, tasks, among })
+      const played = await play(site, { seed: i, kills, tasks, among, secure })
       all.push(played)
       console.log(line(played))
       if (options.diary) console.log(played.diary.lines.join('\n'))
       if (isBad(played))
         console.log(
-          story(played, `npm run test:chaos -- --seed ${i} --kills ${kills} --tasks ${tasks} --only '${among}'`),
+          story(
+            played,
+            `npm run test:chaos -- --seed ${i} --kills ${kills} --tasks ${tasks} --only '${among}'${secure ? '' : ' --insecure'}`,
+          ),
         )
     }
   } finally {
@@ -46,10 +50,11 @@ export async function main(args: string[]): Promise<number> {
 
 function asked(args: string[]) {
   const number = { type: 'string' } as const
+  const flag = { type: 'boolean' } as const
   try {
     const { values } = parseArgs({
       args,
-      options: { seed: number, seeds: number, kills: number, tasks: number, only: number, diary: { type: 'boolean' } },
+      options: { seed: number, seeds: number, kills: number, tasks: number, only: number, diary: flag, insecure: flag },
     })
     const of = (text: string | undefined, otherwise: number) =>
       text === undefined ? otherwise : Math.max(1, Number(text))
@@ -61,6 +66,7 @@ function asked(args: string[]) {
       tasks: of(values.tasks, 20_100),
       among: kinds.filter((kind) => only.includes(kind)),
       diary: values.diary === true,
+      secure: values.insecure !== true,
     }
   } catch {
     return undefined

@@ -16,21 +16,27 @@ export interface Living {
   started: boolean
 }
 
+/** In ms. No page of a busy machine stands still for so long by itself. */
+const timing = { lease: 6_000, renewEvery: 1_000 }
+
 /** A browser on a profile, its tabs, and the books of the database they share. */
 export class Scene {
   readonly site: Site
   readonly database: string
   /** Web Workers of each host. */
   readonly size: number
+  /** Without a secure context there are no locks. */
+  readonly secure: boolean
   readonly tabs = new Set<Living>()
   books = new Books()
   readonly #browser = new Browser()
   #number = 0
 
-  constructor(site: Site, database: string, size = 2) {
+  constructor(site: Site, database: string, { size = 2, secure = true } = {}) {
     this.site = site
     this.database = database
     this.size = size
+    this.secure = secure
     site.hear = (report) => this.books.hear(report)
   }
 
@@ -41,8 +47,11 @@ export class Scene {
   /** Opens a tab. It does nothing yet but what it is asked for. */
   async open(size = this.size): Promise<Living> {
     const name = `tab ${++this.#number}`
-    const options: PageOptions = { database: this.database, tab: name, size }
-    const tab = await this.#browser.open(`${this.site.origin}/#${encodeURIComponent(JSON.stringify(options))}`)
+    const options: PageOptions = { database: this.database, tab: name, size, ...(this.secure ? {} : { timing }) }
+    const { origin, insecureOrigin } = this.site
+    const tab = await this.#browser.open(
+      `${this.secure ? origin : insecureOrigin}/#${encodeURIComponent(JSON.stringify(options))}`,
+    )
     const living = { name, tab, started: false }
     this.tabs.add(living)
     return living
@@ -51,7 +60,8 @@ export class Scene {
   /** Opens a tab that serves or stands by. */
   async openWorker(): Promise<Living> {
     const living = await this.open()
-    await this.call(living, 'start')
+    const { role } = await this.call(living, 'start')
+    if (!this.secure && role !== 'host') throw new Error('There are locks in this page.')
     living.started = true
     return living
   }

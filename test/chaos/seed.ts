@@ -1,6 +1,6 @@
 import { Books } from './books.js'
 import { Diary } from './diary.js'
-import { type Death, type Kind, killsOf, perform } from './kills.js'
+import { type Death, type Kind, killsOf, kinds, lockKinds, perform } from './kills.js'
 import { Looks } from './looks.js'
 import { Scene } from './scene.js'
 import { Seeded } from './seeded.js'
@@ -16,6 +16,8 @@ export interface SeedOptions {
   tasks: number
   /** Kinds of kills. Default: all. */
   among?: readonly Kind[]
+  /** Default: true. Without a secure context there are no locks, and kinds of kills that take one are left out. */
+  secure?: boolean
 }
 
 export interface Played extends Verdict {
@@ -47,10 +49,14 @@ const STANDBYS = 1
  * order, after how many executions, and whom they are meant for. What is not is real time: where in its code a page is when
  * it dies. Played again, a seed that failed comes close to the same moments, not to the same instruction; play it a few times.
  */
-export async function play(site: Site, { seed, kills, tasks, among }: SeedOptions): Promise<Played> {
-  const scene = new Scene(site, `chaos-${seed}`)
+export async function play(
+  site: Site,
+  { seed, kills, tasks, among = kinds, secure = true }: SeedOptions,
+): Promise<Played> {
+  const scene = new Scene(site, `chaos-${seed}`, { secure })
   try {
-    return await new Play(scene, seed).run(kills, tasks, among)
+    const possible = secure ? among : among.filter((kind) => !lockKinds.includes(kind))
+    return await new Play(scene, seed).run(kills, tasks, possible)
   } finally {
     await scene.end()
   }
@@ -85,9 +91,9 @@ class Play {
     this.#workload = new Workload(scene, this.#diary)
   }
 
-  async run(kills: number, tasks: number, among?: readonly Kind[]): Promise<Played> {
+  async run(kills: number, tasks: number, among: readonly Kind[]): Promise<Played> {
     const from = Date.now()
-    const script = killsOf(kills, this.#random, among)
+    const script = killsOf(kills, this.#random, among, this.#scene.secure)
     const share = tasks / kills
     await this.#scene.start()
     await this.#man()
@@ -194,7 +200,17 @@ class Play {
     const counts = await this.#scene.call(living, 'counts')
     const { books } = this.#scene
     this.#faults.push(...this.#looks.compare(recount, books.acknowledged))
-    return judge({ books, deaths: this.#deaths, jobs: this.#jobs, singles: this.#singles, recount, counts, flows })
+    const { secure } = this.#scene
+    return judge({
+      secure,
+      books,
+      deaths: this.#deaths,
+      jobs: this.#jobs,
+      singles: this.#singles,
+      recount,
+      counts,
+      flows,
+    })
   }
 
   /** Waits until nothing is left to do. What does not end is for the verdict to find. */

@@ -3,6 +3,7 @@ import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
 import { WebSocketServer } from 'ws'
+import { ELSEWHERE } from './browser.js'
 import { path, type Report } from './pages/reports.js'
 
 const root = fileURLToPath(new URL('./pages', import.meta.url))
@@ -10,6 +11,8 @@ const types: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.j
 
 export interface Site {
   origin: string
+  /** The same by a name of another machine, plain http: no secure context, so no Web Locks. */
+  insecureOrigin: string
   /** Who hears the reports; nobody at first. */
   hear: (report: Report) => number
   close(): Promise<void>
@@ -33,6 +36,7 @@ export async function openSite(): Promise<Site> {
   if (address === null || typeof address === 'string') throw new Error('The server has no port.')
   return Object.assign(site, {
     origin: `http://127.0.0.1:${address.port}`,
+    insecureOrigin: `http://${ELSEWHERE}:${address.port}`,
     close: () =>
       new Promise<void>((resolve) => {
         for (const socket of sockets.clients) socket.terminate()

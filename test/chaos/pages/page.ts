@@ -14,10 +14,12 @@ export interface PageOptions {
   tab: string
   /** Web Workers; 0: only looks on. */
   size: number
+  /** Where there are no locks: leases decide. */
+  timing?: { lease: number; renewEvery: number }
 }
 
 const options: PageOptions = JSON.parse(decodeURIComponent(location.hash.slice(1)))
-const { database, tab, size } = options
+const { database, tab, size, timing } = options
 const life = `${tab}.${Math.round(performance.timeOrigin).toString(36)}`
 
 const report = reporter()
@@ -74,6 +76,7 @@ const worker =
         onError,
         warn: onError,
         visible: () => true,
+        ...timing,
       })
     : undefined
 

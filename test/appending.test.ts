@@ -1,0 +1,83 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { AlikeTasks } from '../src/backend.js'
+import { localChannel } from '../src/channel.js'
+import { IndexedDBStorage } from '../src/indexeddb/storage.js'
+import { LocalBackend } from '../src/local.js'
+import { audit } from './support/audit.js'
+
+/** Tabs on one database, which must balance afterwards. */
+function setup(count = 1) {
+  const name = crypto.randomUUID()
+  const tabs = Array.from({ length: count }, () => {
+    const storage = new IndexedDBStorage({ name })
+    return { storage, backend: new LocalBackend({ storage, channel: localChannel() }) }
+  })
+  onTestFinished(async () => {
+    for (const { storage } of tabs) await audit(storage)
+    for (const { backend } of tabs) await backend.close()
+  })
+  return tabs.map(({ backend }) => backend)
+}
+
+const SIZE = 300
+const like = { queue: 'q', name: 'a', priority: 0 }
+
+function chunk(
+  n: number,
+  input: (i: number) => unknown = (i) => i,
+): [AlikeTasks, Parameters<LocalBackend['addAlike']>[1]] {
+  const inputs = Array.from({ length: SIZE }, (_, i) => input(n * SIZE + i))
+  const batch = { id: 'b', queue: 'q', offset: n * SIZE, open: true }
+  return [
+    { ...like, inputs, sizes: inputs.map(() => 8) },
+    { now: Date.now(), batch },
+  ]
+}
+
+async function claimed(backend: LocalBackend) {
+  const lease = { host: 'h', seq: 1, now: Date.now(), until: Date.now() + 60_000, settle: [] }
+  return (await backend.exchange({ ...lease, claim: { limit: 10_000 } })).claimed.map(({ input }) => input)
+}
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
+
+describe('chunks of a batch that follow each other', () => {
+  it('are stored in order, each after the other, without waiting for each other', async () => {
+    const [backend] = setup()
+    const added = upTo(8).map((n) => backend?.addAlike(...chunk(n)))
+    expect(await Promise.all(added)).toEqual(Array(8).fill(0))
+    expect(backend && (await claimed(backend))).toEqual(upTo(8 * SIZE))
+  })
+
+  it('are refused after one that was, and leave no gap', async () => {
+    const [backend] = setup()
+    if (!backend) return
+    await backend.addAlike(...chunk(0))
+    await backend.addAlike(...chunk(1))
+    const answers = await Promise.allSettled([
+      backend.addAlike(...chunk(2)),
+      backend.addAlike(...chunk(3, (i) => (i === 3 * SIZE + 5 ? () => {} : i))),
+      backend.addAlike(...chunk(4)),
+      backend.add([{ ...like, input: 'single' }], { now: Date.now() }),
+    ])
+    const codes = answers.map((answer) => (answer.status === 'rejected' ? answer.reason.code : answer.status))
+    expect(codes).toEqual(['fulfilled', 'uncloneable', 'lost', 'fulfilled'])
+    expect(await Promise.all([backend.addAlike(...chunk(3)), backend.addAlike(...chunk(4))])).toEqual([0, 0])
+    const inputs = upTo(5 * SIZE)
+    expect(await claimed(backend)).toEqual([...inputs.slice(0, 3 * SIZE), 'single', ...inputs.slice(3 * SIZE)])
+  })
+
+  it('come from two tabs at once, with other tasks in between: each input once', async () => {
+    const [a, b] = setup(2)
+    if (!a || !b) return
+    const singles = upTo(20)
+    await Promise.all([
+      ...upTo(10).flatMap((n) => [a.addAlike(...chunk(n)).catch(() => 0), b.addAlike(...chunk(n)).catch(() => 0)]),
+      ...singles.map((i) => (i % 2 ? a : b).add([{ ...like, input: `single ${i}` }], { now: Date.now() })),
+    ])
+    // One that was ahead of the other's is refused, as by an import that goes on where it must.
+    for (const n of upTo(10)) await a.addAlike(...chunk(n))
+    const found = await claimed(a)
+    expect(found.filter((input) => typeof input === 'number')).toEqual(upTo(10 * SIZE))
+    expect(found).toHaveLength(10 * SIZE + singles.length)
+  })
+})
