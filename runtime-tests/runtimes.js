@@ -75,7 +75,7 @@ export const runtimes = {
   'to-object': {
     ...objects,
     entry: `${here}durable-object/outside.ts`,
-    files: ['outside', 'life', 'wire'].map((name) => `runtime-tests/durable-object/${name}.test.ts`),
+    files: ['life', 'wire', 'outside'].map((name) => `runtime-tests/durable-object/${name}.test.ts`),
     command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working'],
   },
   'to-shards': {
