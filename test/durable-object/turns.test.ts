@@ -82,3 +82,26 @@ describe('an object sleeps', () => {
     expect(platform.alarm ?? Number.POSITIVE_INFINITY).toBeLessThanOrEqual(Date.now())
   })
 })
+
+describe('a turn', () => {
+  it('begins nothing more when its time is over; what runs has its grace, and the next one goes on at once', async () => {
+    const platform = new Platform()
+    const ran: number[] = []
+    const wait = async (n: number) => {
+      ran.push(n)
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      return n
+    }
+    const { queue, turns } = await instance(platform, { handlers: { wait }, concurrency: 1, turn: 40, grace: 5_000 })
+    const batch = await queue.enqueueMany('wait', [0, 1, 2, 3])
+    let count = 0
+    while (platform.alarm !== null && platform.alarm <= Date.now()) {
+      await turns.run()
+      count++
+    }
+    expect(count).toBeGreaterThan(1)
+    expect(ran).toEqual([0, 1, 2, 3])
+    expect(await batch.progress()).toMatchObject({ completed: 4, failed: 0 })
+    expect(platform.alarm ?? 0).toBeGreaterThan(Date.now())
+  })
+})
