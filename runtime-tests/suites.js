@@ -8,8 +8,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** What an app does, in a runtime where nothing was imported and nothing is a test double. */
 export const smoke = ['runtime-tests/smoke/imports.test.ts', 'runtime-tests/smoke/program.test.ts']
 
-/** Of the demo and the bench, and what searches at random for long: nothing that a runtime decides. */
-const elsewhere = /^(bench-|demo-|damage-random|model\/)/
+/** Of the demo, the bench and the kill suite, and what searches at random for long: nothing that a runtime decides. */
+const elsewhere = /^(bench-|chaos-|demo-|damage-random|model\/)/
 
 /** @returns {string[]} relative to the repository */
 export function testFiles() {

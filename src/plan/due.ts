@@ -8,7 +8,7 @@ import { DamagedError } from './damage.js'
 import type { Draft, Step } from './ledger.js'
 import type { AsideMark, Block, Ledger } from './records.js'
 import { LAST, range } from './tables.js'
-import { ALONE, type Taking } from './taking.js'
+import { ALONE, parkingOf, type Taking } from './taking.js'
 
 /** Marks of what is due, read at a time, at most. */
 const MARKS = 512
@@ -130,7 +130,7 @@ export class Due {
           remaining -= until - p
           // Everyone else waits until it has had its turn alone; if it is only parked here, there is no turn to wait for.
           if (mark.crashes >= ALONE && !full) this.#taking.alone = true
-        } else parkable -= until - p
+        } else parkable -= parkingOf(until - p)
         p = end
       }
     }

@@ -15,6 +15,8 @@ export const ALONE = 2
 /** Tasks parked in one transaction, at most; a mark costs as much as that of so many tasks, which one may stand for. */
 const PARKED = 4096
 const MARK = 8
+/** What parking a stretch of so many tasks takes of that. */
+export const parkingOf = (tasks: number): number => Math.max(tasks, MARK)
 
 /** What is known of a stretch that waited. */
 type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
@@ -111,7 +113,7 @@ export class Taking {
           ...(error === undefined ? {} : { error }),
         })
         this.parked.add(name)
-        this.parkable -= Math.max(end - start, MARK)
+        this.parkable -= parkingOf(end - start)
       }
       start = end
     }
