@@ -165,12 +165,15 @@ export class DurableObjectBackend implements Backend {
     ask: (stub: QueueStub, call: C) => Promise<Reply<Value>>,
     again = call,
   ): Promise<Value> {
+    const asking = this.#ask(call, ask)
+    const stub = this.#stub
     try {
-      return await this.#ask(call, ask)
+      return await asking
     } catch (error) {
       // One that is overloaded has told so, and is better left alone.
       if (error instanceof SitqError || peek(error, 'overloaded') === true) throw unanswered(call.method, error)
-      this.#stub = undefined
+      // Others that lost it may have a new one by now: what follows each other keeps its order only on one stub.
+      if (this.#stub === stub) this.#stub = undefined
       return await this.#ask(again, ask).catch((last: unknown) => {
         throw unanswered(call.method, last)
       })
