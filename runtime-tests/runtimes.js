@@ -1,6 +1,7 @@
 // What there is to run the tests in, and what each of them lacks.
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { differs } from '../test/sharded/differs.js'
 import {
   everywhere,
   lateIntervals,
@@ -74,7 +75,14 @@ export const runtimes = {
   'to-object': {
     ...objects,
     entry: `${here}durable-object/outside.ts`,
-    files: ['outside', 'life', 'wire'].map((name) => `runtime-tests/durable-object/${name}.test.ts`),
+    files: ['life', 'wire', 'outside'].map((name) => `runtime-tests/durable-object/${name}.test.ts`),
+    command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working'],
+  },
+  'to-shards': {
+    ...objects,
+    entry: `${here}durable-object/outside.ts`,
+    files: ['runtime-tests/durable-object/sharded.test.ts'],
+    skips: Object.entries(differs).map(([name, reason]) => ({ pattern: new RegExp(name), reason })),
     command: () => [process.execPath, `${here}durable-object/host.js`, 'Plain,Working'],
   },
   'killed-object': {

@@ -8,30 +8,28 @@ const NODES = 64
  * at most and takes the rest to be like those, so that it costs the same for every value.
  */
 export function roughSize(value: unknown): number {
-  return flatSize(value, NODES) ?? sizeOf(value, NODES)
+  return sizeOf(value, NODES)
 }
 
 /**
  * The size of what most inputs are: a plain object that holds nothing but text, numbers and their like; or one of those
- * alone. `most`: parts of it. undefined: it is something else, and may not even be cloneable. Looks at each part once.
+ * alone. undefined: it is something else, and may not even be cloneable. Looks at each part once.
  */
-export function flatSize(value: unknown, most = Number.POSITIVE_INFINITY): number | undefined {
+export function flatSize(value: unknown): number | undefined {
   if (typeof value !== 'object' || value === null) return isSimple(value) ? sizeOf(value, 1) : undefined
   try {
     if (Array.isArray(value)) return undefined
     const prototype: unknown = Object.getPrototypeOf(value)
-    return prototype === Object.prototype || prototype === null ? flatFields(value, most) : undefined
+    return prototype === Object.prototype || prototype === null ? flatFields(value) : undefined
   } catch {
     return undefined // a getter or a Proxy's trap throws
   }
 }
 
 /** `for in` is several times faster than a list of keys; what it finds beyond the object's own are not stored. */
-function flatFields<Fields extends object>(value: Fields, most: number): number | undefined {
+function flatFields<Fields extends object>(value: Fields): number | undefined {
   let size = 4
-  let parts = 0
   for (const key in value) {
-    if (++parts > most) return undefined
     const item: unknown = value[key]
     if (typeof item === 'string') size += key.length + item.length + 4
     else if (typeof item === 'number') size += key.length + 10
@@ -54,6 +52,13 @@ function sizeOf(value: unknown, nodes: number): number {
   }
   if (value instanceof Error) return 64 + value.message.length + (value.stack?.length ?? 0)
   const keys = Object.keys(value)
+  if (keys.length < nodes) {
+    // The same sum, of all of them: most objects are small.
+    const share = Math.floor((nodes - 1) / keys.length)
+    let size = 4
+    for (const key of keys) size += part(value, key, share)
+    return size
+  }
   return 4 + sumOf(keys.length, nodes, (i, share) => part(value, keys[i] ?? '', share))
 }
 

@@ -75,6 +75,8 @@ describe('running', () => {
   it('spreads work over all Web Workers, each run reported once', async () => {
     const { executor, host } = await pool({ size: 2 })
     await host.done(executor, [job(1, { do: 'wait', ms: 100 }), job(2, { do: 'wait', ms: 100 })])
+    // The second one may take longer to start than the first one for both.
+    await host.until(() => executor.workers().filter(({ state }) => state === 'idle').length === 2)
     await host.done(executor, noops(10, 4_010))
     expect(host.outcomes.size).toBe(4_002)
     const views = executor.workers()

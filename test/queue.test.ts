@@ -180,15 +180,15 @@ describe('enqueue', () => {
     expect(backend.adds.map(({ options }) => options.durability)).toEqual(['relaxed', undefined, 'strict'])
   })
 
-  it('does not let a task fail for the sake of another', async () => {
+  it.each(['quota', 'uncloneable'] as const)('does not let a task fail for the sake of another: %s', async (code) => {
     const { queue, backend } = setup()
-    const full = new StorageError('quota', 'too much')
-    backend.refuse = ({ input }) => (input === 17 || input === 555 ? full : undefined)
+    const refusal = new StorageError(code, 'too much')
+    backend.refuse = ({ input }) => (input === 17 || input === 555 ? refusal : undefined)
     const settled = await Promise.allSettled(Array.from({ length: 1_000 }, (_, i) => queue.enqueue('echo', i)))
     const refused = settled.flatMap((one, i) => (one.status === 'rejected' ? [[i, one.reason]] : []))
     expect(refused).toEqual([
-      [17, full],
-      [555, full],
+      [17, refusal],
+      [555, refusal],
     ])
     expect((await queue.counts()).available).toBe(998)
   })

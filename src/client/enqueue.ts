@@ -84,6 +84,9 @@ function strictest(group: readonly Entry[]): Durability {
   return group.some(({ durability }) => durability === undefined) ? undefined : 'relaxed'
 }
 
-/** A storage that is gone refuses every task alike. One that is full may still take a smaller one. */
+/**
+ * A storage that is gone refuses every task alike. One that is full may still take a smaller one, and where one task is too
+ * large, or has a Blob that cannot be stored there, the others are not.
+ */
 const isHopeless = (error: unknown) =>
-  error instanceof StorageError && error.code !== 'quota' && error.code !== 'broken'
+  error instanceof StorageError && !['quota', 'broken', 'uncloneable'].includes(error.code)

@@ -19,8 +19,10 @@ export class Alarm {
   readonly #settings: { clock: Clock; runs: boolean; age: number }
   /** By the clock; Infinity: none is set. */
   #at = NEVER
-  /** While a turn is under way, what it leaves is looked at when it ends. */
+  /** While a turn is under way, what it leaves is looked at when it ends … */
   inTurn = false
+  /** … and if tasks were stored meanwhile, it can have left them without having tried. */
+  appended = false
   /** What is to go by its age and has not gone is not looked at before this. */
   pruneAt = Number.NEGATIVE_INFINITY
 
@@ -64,6 +66,8 @@ export class Alarm {
   /** A transaction ends with these writes. */
   written(writes: readonly Write[], look: (plan: Plan<Wake>) => Wake): void {
     const now = this.#settings.clock.now()
+    const appends = writes.some(({ kind, store }) => kind !== 'delete' && store === 'blocks')
+    this.appended ||= appends
     if (this.inTurn) return
     if (this.#at <= now) {
       if (this.#at < now - LATE) this.set(now)
@@ -73,7 +77,7 @@ export class Alarm {
     if (this.#settings.runs) {
       // An append that touches nothing else is of tasks that can be claimed at once.
       if (ledgers.length > 0) this.atLatest(this.next(look(wake(now)), now))
-      else if (writes.some(({ kind, store }) => kind !== 'delete' && store === 'blocks')) this.atLatest(now)
+      else if (appends) this.atLatest(now)
     } else {
       const first = Math.min(...ledgers.map(leaseEnd)) + 1
       const ended = ledgers.some((ledger) => ledger.ended.completed + ledger.ended.failed + ledger.ended.cancelled > 0)

@@ -95,9 +95,12 @@ export class DurableObjectBackend implements Backend {
     return this.#try<Call<'add'>, Returned<'add'>>(call, (stub, sent) => stub.sitq(sent), again)
   }
 
-  /** May be asked for again: its batch knows what it has. */
-  addAlike(tasks: AlikeTasks, options: AddOptions & { batch: BatchChunk }): Promise<number> {
-    return this.#call('addAlike', tasks, options)
+  addAlike(tasks: AlikeTasks, given: AddOptions & { batch: BatchChunk }): Promise<number> {
+    const { nonce = randomText(16) } = given
+    const options = { ...given, nonce }
+    const call: Call<'addAlike'> = { method: 'addAlike', args: [tasks, options], id: nonce }
+    const again: Call<'addAlike'> = { ...call, args: [tasks, { ...options, again: true }] }
+    return this.#try<Call<'addAlike'>, Returned<'addAlike'>>(call, (stub, sent) => stub.sitq(sent), again)
   }
 
   exchange(exchange: Exchange): Promise<Exchanged> {
@@ -152,7 +155,7 @@ export class DurableObjectBackend implements Backend {
   }
 
   #call<M extends Method>(method: M, ...args: Parameters<Served[M]>): Promise<Returned<M>> {
-    const call: Call<M> = { method, args }
+    const call: Call<M> = COUNTED.includes(method) ? { method, args, id: randomText(16) } : { method, args }
     return this.#try(call, (stub, sent) => stub.sitq<M>(sent))
   }
 
@@ -162,12 +165,15 @@ export class DurableObjectBackend implements Backend {
     ask: (stub: QueueStub, call: C) => Promise<Reply<Value>>,
     again = call,
   ): Promise<Value> {
+    const asking = this.#ask(call, ask)
+    const stub = this.#stub
     try {
-      return await this.#ask(call, ask)
+      return await asking
     } catch (error) {
       // One that is overloaded has told so, and is better left alone.
       if (error instanceof SitqError || peek(error, 'overloaded') === true) throw unanswered(call.method, error)
-      this.#stub = undefined
+      // Others that lost it may have a new one by now: what follows each other keeps its order only on one stub.
+      if (this.#stub === stub) this.#stub = undefined
       return await this.#ask(again, ask).catch((last: unknown) => {
         throw unanswered(call.method, last)
       })
@@ -213,6 +219,9 @@ function checked(stub: object): QueueStub {
 /** A stub has every method one asks for: whether the object does shows when it is called. */
 const isQueue = (stub: object): stub is QueueStub => typeof Reflect.get(stub, 'sitq') === 'function'
 
+/** What is done to tasks and counts them: a second time it would count others. */
+const COUNTED: readonly Method[] = ['change', 'recover']
+/** What changes nothing. */
 const READS: readonly Method[] = ['open', 'get', 'results', 'batch', 'read', 'counts', 'hints']
 
 /** No answer came. What was asked for may have happened. */

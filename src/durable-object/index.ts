@@ -1,3 +1,5 @@
+export { ShardedBackend, type ShardedBackendOptions } from '../sharded/backend.js'
+export type { ShardKey } from '../sharded/route.js'
 export { DurableObjectBackend, type DurableObjectBackendOptions } from './backend.js'
 export { QueueObject } from './object.js'
 export type { ObjectNamespace, ObjectState, ObjectStorage, SyncKV } from './platform.js'

@@ -60,6 +60,7 @@ export class QueueObject<Env = unknown, Handlers extends HandlerMap = HandlerMap
       const host = platform.kv?.get(INSIDE)
       if (typeof host === 'string') await this.#turns.bury(host)
       inside.ended()
+      await this.#turns.look()
     })
   }
 

@@ -4,7 +4,7 @@ import { newHostId } from '../host/tenure.js'
 import { inline } from '../inline.js'
 import type { LocalBackend } from '../local.js'
 import { stores } from '../plan/records.js'
-import { wake } from '../plan/wake.js'
+import { type Wake, wake } from '../plan/wake.js'
 import type { TaskQueue } from '../queue.js'
 import type { HostId } from '../task.js'
 import { TaskWorker } from '../worker.js'
@@ -56,10 +56,21 @@ export class Turns {
     }
   }
 
+  /** Of an instance that is new: what can be run may have been nothing to the one before, which had no handlers. */
+  async look(): Promise<void> {
+    const { alarm, settings } = this.#parts
+    try {
+      await this.#wake((found, now) => alarm.atLatest(alarm.next({ ...found, endedAt: Number.POSITIVE_INFINITY }, now)))
+    } catch (error) {
+      settings.onError(error)
+    }
+  }
+
   async #run(): Promise<void> {
     const { alarm, settings } = this.#parts
     const { clock, onError } = settings
     alarm.inTurn = true
+    alarm.appended = false
     try {
       alarm.fired()
       alarm.atLatest(clock.now() + settings.turn + settings.grace + WATCHDOG)
@@ -119,18 +130,32 @@ export class Turns {
     return true
   }
 
+  /** Looks what there is to do; what it leads to is decided before anything else can be stored. */
+  async #wake(decide: (found: Wake, now: number) => void): Promise<void> {
+    const { storage, settings } = this.#parts
+    const now = settings.clock.now()
+    function* plan() {
+      const end = yield* wake(now)
+      decide(end.value, now)
+      return end
+    }
+    await storage.run(plan, { stores, write: false })
+  }
+
   /**
    * Sets the alarm to when there is something to do. If there is something now and this turn could do nothing about it (it waits
    * for what a worker elsewhere holds), there is a pause first.
    */
   async #sleep({ pruning, done }: { pruning: boolean; done: boolean }): Promise<void> {
-    const { storage, alarm, settings } = this.#parts
-    const now = settings.clock.now()
-    const found = await storage.run(() => wake(now), { stores, write: false })
-    const next = pruning ? now : alarm.next(found, now)
-    if (done || next > now) {
-      this.#vain.reset()
-      alarm.set(next)
-    } else alarm.set(now + this.#vain.next())
+    const { alarm } = this.#parts
+    await this.#wake((found, now) => {
+      const next = pruning ? now : alarm.next(found, now)
+      if (done || alarm.appended || next > now) {
+        this.#vain.reset()
+        alarm.set(next)
+      } else alarm.set(now + this.#vain.next())
+      // Over before the next transaction, which sees to the alarm itself.
+      alarm.inTurn = false
+    })
   }
 }

@@ -90,7 +90,8 @@ async function readAndWrite<T>(
     // A plan that threw, or a value that can't be cloned: without this, the writes issued before it would be committed.
     abort(tx)
     await ended
-    throw error
+    // An add that went ahead may have ended the transaction while the plan read.
+    throw takenIn([...failures, tx.error]) ?? error
   }
   if ((await ended) === 'abort') throw reasonOf(failures, tx)
   return end.value
@@ -155,16 +156,23 @@ function maySayCommit(writes: number): boolean {
 /** Why a transaction failed, told by its requests or, if it failed only when it was to be committed, by itself. */
 function reasonOf(failures: readonly unknown[], tx: IDBTransaction): unknown {
   const reasons = [...failures, tx.error]
-  const named = (...names: string[]) => reasons.find((reason) => reason instanceof Error && names.includes(reason.name))
-  // The stores have no indexes, so only an add can be refused for what is there.
-  const taken = named('ConstraintError')
-  if (taken) return new KeyTakenError('There is a record under the key of an add.', { cause: taken })
+  const taken = takenIn(reasons)
+  if (taken) return taken
   const blob = reasons.find((reason) => reason instanceof Error && reason.message.includes('preparing Blob'))
   if (blob)
     return new RefusedError('A Blob cannot be stored here: WebKit takes none in private windows.', { cause: blob })
-  const clear = named('QuotaExceededError', 'DataError')
+  const clear = named(reasons, 'QuotaExceededError', 'DataError')
   return clear ?? new NoAnswerError('The connection broke during a commit.', { cause: tx.error ?? failures[0] })
 }
+
+/** The stores have no indexes, so only an add can be refused for what is there. */
+function takenIn(reasons: readonly unknown[]): KeyTakenError | undefined {
+  const cause = named(reasons, 'ConstraintError')
+  return cause && new KeyTakenError('There is a record under the key of an add.', { cause })
+}
+
+const named = (reasons: readonly unknown[], ...names: string[]) =>
+  reasons.find((reason): reason is Error => reason instanceof Error && names.includes(reason.name))
 
 /** What requests come to, or an error once the transaction is aborted without them. It does not complete without them. */
 function unlessAborted<T>(tx: IDBTransaction, requests: Promise<T>): Promise<T> {

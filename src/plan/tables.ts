@@ -44,7 +44,7 @@ export const keyOf = <T extends Table>(table: T, record: TableRecord<T>): Key =>
 
 /** Whether marks of this kind are known here. */
 export const isMark = (kind: unknown): kind is Table => isTable(kind) && storeOf[kind] === 'marks'
-const isTable = (kind: unknown): kind is Table => typeof kind === 'string' && Object.hasOwn(storeOf, kind)
+export const isTable = (kind: unknown): kind is Table => typeof kind === 'string' && Object.hasOwn(storeOf, kind)
 
 /** The record under a key. */
 export function one<T extends Table>(table: T, key: Key): ReadOf<T> {
