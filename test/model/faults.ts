@@ -143,8 +143,8 @@ export class FaultyStorage implements Storage {
     return value
   }
 
-  /** The plan has seen everything and believes that it wrote. */
-  async #withoutWriting<T>(plan: () => Plan<T>, options: RunOptions): Promise<void> {
+  /** The plan has seen everything and believes that it wrote; nothing of it went ahead. */
+  async #withoutWriting<T>(plan: () => Plan<T>, { ahead: _, ...options }: RunOptions): Promise<void> {
     await this.#run(function* () {
       const { value } = yield* plan()
       return { writes: [], value }
