@@ -5,7 +5,7 @@ type Copies = Map<object, object>
 
 /**
  * A copy of plain data: objects and arrays of text, numbers and their like, and of each other, in any shape. Many times faster
- * than structuredClone, and takes reactive Proxies for the data they show. undefined: there is something else in it.
+ * than structuredClone for what inputs mostly are, and takes reactive Proxies for the data they show. undefined: there is something else in it.
  * Reads everything once. Throws what getters and Proxies' traps throw.
  */
 export function plainCopy<Value extends object>(value: Value): Value | undefined

@@ -56,15 +56,10 @@ export class Enqueuer {
   async #store(group: readonly Entry[], searches: { left: number }): Promise<void> {
     const { backend, clock } = this.#client
     const durability = strictest(group)
+    const tasks = group.map(({ task }) => task)
+    let ids: readonly (TaskId | undefined)[]
     try {
-      const tasks = group.map(({ task }) => task)
-      const ids = await backend.add(tasks, { now: clock.now(), ...(durability ? { durability } : {}) })
-      group.forEach(({ stored, failed }, i) => {
-        const id = ids[i]
-        if (id === undefined) failed(new SitqError('internal', 'The backend gave no id for a task it stored.'))
-        else stored(id)
-      })
-      this.#client.added(tasks.map(({ queue }) => queue))
+      ids = await backend.add(tasks, { now: clock.now(), ...(durability ? { durability } : {}) })
     } catch (error) {
       if (group.length === 1 || isHopeless(error) || searches.left < 2) {
         for (const { failed } of group) failed(error)
@@ -74,7 +69,14 @@ export class Enqueuer {
       const half = group.length >> 1
       await this.#store(group.slice(0, half), searches)
       await this.#store(group.slice(half), searches)
+      return
     }
+    group.forEach(({ stored, failed }, i) => {
+      const id = ids[i]
+      if (id === undefined) failed(new SitqError('internal', 'The backend gave no id for a task it stored.'))
+      else stored(id)
+    })
+    this.#client.added(tasks.map(({ queue }) => queue))
   }
 }
 

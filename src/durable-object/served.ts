@@ -9,7 +9,7 @@ import { Rests } from './portions.js'
 import type { AnyCall, Method, Reply, Returned, SentError, Served } from './protocol.js'
 
 /** So many of the latest answers are kept for those that did not get them. */
-const KEPT = 256
+const KEPT = 64
 /** No request for hints waits longer, in ms. */
 const LONGEST = 60_000
 
