@@ -14,6 +14,7 @@ import {
   otherBuiltIns,
   otherErrorClones,
   otherRealm,
+  otherUpgrades,
   slowVM,
   testDouble,
 } from './suites.js'
@@ -55,7 +56,7 @@ export const runtimes = {
   },
   bun: {
     ...server,
-    skips: [...everywhere, ...otherErrorClones, ...longClones],
+    skips: [...everywhere, ...otherErrorClones, ...longClones, ...lateIntervals, ...otherUpgrades],
     command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`],
   },
   workerd: {

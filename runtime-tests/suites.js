@@ -8,8 +8,11 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** What an app does, in a runtime where nothing was imported and nothing is a test double. */
 export const smoke = ['runtime-tests/smoke/imports.test.ts', 'runtime-tests/smoke/program.test.ts']
 
-/** Of the demo, the bench and the kill suite, and what searches at random for long: nothing that a runtime decides. */
-const elsewhere = /^(bench-|chaos-|demo-|damage-random|model\/)/
+/**
+ * Of the demo, the bench, the docs and the kill suite, and what searches at random for long: nothing that a runtime decides. What
+ * is sharded has a run of its own, over objects.
+ */
+const elsewhere = /^(bench-|chaos-|demo-|docs|damage-random|model\/|sharded\/)/
 
 /** @returns {string[]} relative to the repository */
 export function testFiles() {
@@ -41,7 +44,7 @@ export const everywhere = [
 export const noIndexedDB = [
   {
     pattern:
-      /^test\/(storage-lost|upgrade)|IndexedDB|indexeddb|two backends on one database|the browser itself cannot read/,
+      /^test\/(appending|storage-lost|upgrade)|IndexedDB|indexeddb|two backends on one database|the browser itself cannot read/,
     reason: 'there is no IndexedDB',
   },
 ]
@@ -71,7 +74,8 @@ export const otherErrorClones = [
 /** Vercel's edge VM clones by Node's structuredClone, in Node's realm: what comes back is no instance of the VM's classes. */
 export const otherRealm = [
   {
-    pattern: /give outputs of any kind|: arrives as stored|when enqueue was called|what structured clone can copy/,
+    pattern:
+      /^test\/wire|give outputs of any kind|: arrives as stored|when enqueue was called|what structured clone can copy/,
     reason: 'clones are of another realm, and the test compares what made them',
   },
 ]
@@ -81,6 +85,14 @@ export const lateIntervals = [
   {
     pattern: /lets others have the thread every 10 ms/,
     reason: 'an interval does not fire after hundreds of other tests',
+  },
+]
+
+/** Of a database of a newer layout; not understood, and about nothing but the double. */
+export const otherUpgrades = [
+  {
+    pattern: /^test\/upgrade.*(is known by its root too|lets go of the database and says so)/,
+    reason: 'over the double an error of an upgrade is of another class here',
   },
 ]
 
