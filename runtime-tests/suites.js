@@ -9,10 +9,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 export const smoke = ['runtime-tests/smoke/imports.test.ts', 'runtime-tests/smoke/program.test.ts']
 
 /**
- * Of the demo, the bench, the docs and the kill suite, and what searches at random for long: nothing that a runtime decides. What
+ * Of the demo, the bench and the kill suite, and what searches at random for long: nothing that a runtime decides. What
  * is sharded has a run of its own, over objects.
  */
-const elsewhere = /^(bench-|chaos-|demo-|docs|damage-random|model\/|sharded\/)/
+const elsewhere = /^(bench-|chaos-|demo-|damage-random|model\/|sharded\/)/
 
 /** @returns {string[]} relative to the repository */
 export function testFiles() {
