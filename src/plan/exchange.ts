@@ -160,7 +160,8 @@ function* replay(draft: Draft, blocks: Blocks, x: Exchange, origin: string): Pla
   return { writes: [], value: { ...nothing(false), claimed, batches, held: held(draft, x.host), more: true } }
 }
 
-const nothing = (fenced: boolean): Exchanged => ({
+/** The answer to an exchange that did nothing. */
+export const nothing = (fenced: boolean): Exchanged => ({
   fenced,
   claimed: [],
   held: new Float64Array(),

@@ -18,6 +18,7 @@ import type { Channel, StorageNotice } from '../channel.js'
 import { checkKnown, checkNumber } from '../checks.js'
 import { type Clock, systemClock } from '../clock.js'
 import { ClosedError, InvalidOptionError } from '../errors.js'
+import { nothing } from '../plan/exchange.js'
 import type { Counts, HostId, Result, TaskId, TaskView } from '../task.js'
 import { changeShards } from './change.js'
 import { ShardedChannel } from './channel.js'
@@ -145,7 +146,7 @@ export class ShardedBackend implements Backend {
 
   async exchange(x: Exchange): Promise<Exchanged> {
     let host = this.#hosts.get(x.host)
-    if (!host && x.seq > 1) return nothing()
+    if (!host && x.seq > 1) return nothing(true)
     if (!host) {
       host = new ShardedHost(this.#shards, x.host, () => this.channel.post({ type: 'changed', change: 'missed' }))
       this.#hosts.set(x.host, host)
@@ -230,13 +231,3 @@ export class ShardedBackend implements Backend {
     await this.#shards.every((shard) => shard.close())
   }
 }
-
-const nothing = (): Exchanged => ({
-  fenced: true,
-  claimed: [],
-  held: new Float64Array(),
-  dropped: [],
-  parked: [],
-  batches: [],
-  more: false,
-})
