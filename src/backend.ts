@@ -223,15 +223,20 @@ export interface Locks {
   ): Promise<boolean>
 }
 
-/**
- * Says that tasks are being stored, to the host in the same page, which need not wait until they are: what it asks for from
- * then on comes after that.
- */
+/** What a host hears of tasks that are being stored from its own page. It must not throw. */
+export interface AppendListener {
+  /** They are about to be: an exchange that is asked for before this returns goes with them, and finds them, in one transaction. */
+  offered(): void
+  /** They are being: what is asked for from now on comes after that. Not of those that an exchange has gone with. */
+  begun(): void
+}
+
+/** Says that tasks are being stored, to the host in the same page, which need not wait until they are. */
 export interface Appends {
   /** What the hints about them bear. */
   readonly id: string
   /** Returns the way to stop listening. */
-  listen(begun: () => void): () => void
+  listen(listener: AppendListener): () => void
 }
 
 /**

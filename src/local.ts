@@ -2,6 +2,7 @@
 import type {
   AddOptions,
   AlikeTasks,
+  AppendListener,
   Appends,
   Backend,
   BatchChunk,
@@ -22,6 +23,7 @@ import type { Channel, StorageNotice } from './channel.js'
 import { type Clock, systemClock } from './clock.js'
 import { ClosedError } from './errors.js'
 import { Appender, newNonce } from './local/appender.js'
+import { Company } from './local/company.js'
 import { Runner } from './local/runner.js'
 import { change, type Ref } from './plan/change.js'
 import { exchange } from './plan/exchange.js'
@@ -59,8 +61,9 @@ export class LocalBackend implements Backend {
   readonly #runner: Runner
   readonly #appender: Appender
   readonly #closing = new AbortController()
-  readonly #begun = new Set<() => void>()
-  readonly appends: Appends = appendsOf(this.#begun)
+  readonly #company = new Company()
+  readonly #hosts = new Set<AppendListener>()
+  readonly appends: Appends = appendsOf(this.#hosts)
 
   constructor(options: LocalOptions) {
     const { storage, channel, locks, departures, clock = systemClock, layout = LAYOUT } = options
@@ -80,9 +83,7 @@ export class LocalBackend implements Backend {
       },
       repaired: (repaired) => this.#repaired(repaired),
     })
-    this.#appender = new Appender(this.#runner, clock, () => {
-      for (const begun of [...this.#begun]) begun()
-    })
+    this.#appender = new Appender(this.#runner, clock, this.#company, this.#hosts)
   }
 
   get closed(): AbortSignal {
@@ -113,9 +114,8 @@ export class LocalBackend implements Backend {
   }
 
   /** For a host, which is dropped when its page is left: what it began would rob the next one when the page is back. */
-  #writeHere<T>(plan: () => Plan<T>): Promise<T> {
-    const { left } = this.#storage
-    return this.#runner.run(plan, { stores, write: true, ...(left ? { unless: left } : {}) })
+  #writeHere<T>(plan: () => Plan<T>, unless = this.#storage.left, repeats = false): Promise<T> {
+    return this.#runner.run(plan, { stores, write: true, repeats, ...(unless ? { unless } : {}) })
   }
 
   #read<T>(plan: () => Plan<T>): Promise<T> {
@@ -136,7 +136,10 @@ export class LocalBackend implements Backend {
 
   exchange(x: Exchange): Promise<Exchanged> {
     const nonce = newNonce()
-    return this.#writeHere(() => exchange(x, { ...this.#context, nonce }))
+    const plan = () => exchange(x, { ...this.#context, nonce })
+    const { left: unless } = this.#storage
+    const alone = (repeats: boolean) => this.#writeHere(plan, unless, repeats)
+    return this.#company.join({ plan, unless, alone }) ?? alone(false)
   }
 
   renew(host: HostId, until: number): Promise<Float64Array | undefined> {
@@ -211,7 +214,7 @@ export class LocalBackend implements Backend {
   }
 }
 
-function appendsOf(listeners: Set<() => void>): Appends {
+function appendsOf(listeners: Set<AppendListener>): Appends {
   let id: string | undefined
   return {
     // Not before it is asked for: edge runtimes give no random numbers while modules load, where backends are made.
@@ -219,9 +222,9 @@ function appendsOf(listeners: Set<() => void>): Appends {
       id ??= newNonce()
       return id
     },
-    listen(begun) {
-      listeners.add(begun)
-      return () => listeners.delete(begun)
+    listen(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
     },
   }
 }

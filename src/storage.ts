@@ -32,11 +32,17 @@ export interface RawRead {
 }
 export type Read = { [T in Table]: ReadOf<T> }[Table] | RawRead
 
+/** Stores the record; a key that is taken aborts the whole transaction with `KeyTakenError`. */
+export interface Add {
+  readonly kind: 'add'
+  readonly store: Store
+  readonly key: Key
+  readonly record: unknown
+}
 export type Write =
+  | Add
   /** Stores the record, whether or not there is one under the key. */
   | { readonly kind: 'put'; readonly store: Store; readonly key: Key; readonly record: unknown }
-  /** Stores the record; a key that is taken aborts the whole transaction with `KeyTakenError`. */
-  | { readonly kind: 'add'; readonly store: Store; readonly key: Key; readonly record: unknown }
   /** Deletes the record under `key`, or those from `key` to `to` (both included). */
   | { readonly kind: 'delete'; readonly store: Store; readonly key: Key; readonly to?: Key }
 
@@ -56,10 +62,10 @@ export interface RunOptions {
   /** An earlier run of it may be stored: should this one fail, whatever the reason, the error is `'lost'`. */
   repeats?: boolean
   /**
-   * Some of the writes that the plan will end with, the same objects, known before it has read anything. A storage may hand
-   * them over at once, and leaves them out at the end then. Should the plan throw, they are not written either.
+   * Records that are added before the plan reads, which finds them there. Its function is called first. Should the plan throw, they
+   * are not stored either; should one of their keys be taken, nothing is.
    */
-  ahead?: readonly Write[]
+  first?: readonly Add[]
   /**
    * Once it has aborted, it is not begun any more, nor again. What was handed over by then may be stored. For what means
    * nothing, or harm, when a page that was left is back: see `left`. A storage without one may ignore it.

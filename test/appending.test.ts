@@ -3,6 +3,8 @@ import type { AlikeTasks } from '../src/backend.js'
 import { localChannel } from '../src/channel.js'
 import { IndexedDBStorage } from '../src/indexeddb/storage.js'
 import { LocalBackend } from '../src/local.js'
+import { MemoryStorage } from '../src/memory/storage.js'
+import { allFaults, FaultyStorage } from './model/faults.js'
 import { audit } from './support/audit.js'
 
 /** Tabs on one database, which must balance afterwards. */
@@ -34,11 +36,60 @@ function chunk(
   ]
 }
 
-async function claimed(backend: LocalBackend) {
-  const lease = { host: 'h', seq: 1, now: Date.now(), until: Date.now() + 60_000, settle: [] }
+async function claimed(backend: LocalBackend, host = 'h') {
+  const lease = { host, seq: 1, now: Date.now(), until: Date.now() + 60_000, settle: [] }
   return (await backend.exchange({ ...lease, claim: { limit: 10_000 } })).claimed.map(({ input }) => input)
 }
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
+
+describe('an exchange that goes with an append', () => {
+  const options = () => ({ now: Date.now() })
+  const task = (input: unknown) => [{ ...like, input }]
+
+  it('finds what is stored where another tab has stored more meanwhile', async () => {
+    const [a, b] = setup(2)
+    if (!a || !b) return
+    await a.add(task('first'), options())
+    await b.add(task('from elsewhere'), options())
+    let asked: Promise<unknown[]> | undefined
+    a.appends.listen({
+      offered: () => {
+        asked ??= claimed(a)
+      },
+      begun: () => {},
+    })
+    await a.add(task('last'), options())
+    const found = (await asked) ?? []
+    expect(found.slice(0, 2)).toEqual(['first', 'from elsewhere'])
+    expect([...found, ...(await claimed(b, 'other'))]).toEqual(['first', 'from elsewhere', 'last'])
+  })
+
+  it.each(allFaults.filter((fault) => !fault.startsWith('dies')))(
+    'happens once, and so does the append, when %s',
+    async (fault) => {
+      const inner = new MemoryStorage()
+      const storage = new FaultyStorage(inner)
+      const backend = new LocalBackend({ storage, channel: localChannel() })
+      await backend.add(task('first'), options())
+      const asked: Promise<unknown[]>[] = []
+      backend.appends.listen({ offered: () => void asked.push(claimed(backend)), begun: () => {} })
+      storage.arm({ nth: 0, fault })
+      const [added] = await Promise.allSettled([backend.add(task('last'), options())])
+      const [answer] = await Promise.allSettled(asked)
+      expect(asked).toHaveLength(1)
+      expect(storage.struck).toBe(fault)
+      storage.disarm()
+      // What was refused is not there; what nobody knows of is there or not; what was claimed and not heard is claimed.
+      const { running, available } = await backend.counts()
+      const known = added?.status === 'fulfilled' ? [2] : added?.reason.code === 'lost' ? [1, 2] : [1]
+      expect(known).toContain(running + available)
+      if (answer?.status === 'fulfilled') expect(answer.value.length).toBe(running)
+      const rest = await claimed(backend, 'other')
+      expect(rest).toHaveLength(available)
+      await audit(inner)
+    },
+  )
+})
 
 describe('chunks of a batch that follow each other', () => {
   it('are stored in order, each after the other, without waiting for each other', async () => {

@@ -32,7 +32,12 @@ class CountingStorage implements Storage {
   }
   open = () => this.#inner.open()
   close = () => this.#inner.close()
-  run: Storage['run'] = (plan, options) => this.#inner.run(() => this.count(plan()), options)
+  transactions = 0
+  run: Storage['run'] = (plan, options) => {
+    this.transactions++
+    this.requests.push(...(options.first ?? []).map(({ kind, store }) => `${kind} ${store}`))
+    return this.#inner.run(() => this.count(plan()), options)
+  }
 }
 
 async function make() {
@@ -55,6 +60,33 @@ it('enqueues with one request', async () => {
   for (let i = 0; i < 3; i++) expect(await cost(() => b.add(1))).toEqual({ requests: ['add blocks'], waves: 0 })
   expect(await cost(() => b.add(100))).toEqual({ requests: ['add blocks'], waves: 0 })
   expect((await cost(() => b.add(600))).requests).toEqual(['add blocks', 'add blocks', 'add blocks'])
+})
+
+it('stores and claims in one transaction what an idle host of the same page hears of as it is enqueued', async () => {
+  const { b, backend, storage, cost } = await make()
+  const host = b.host()
+  for (let i = 0; i < 3; i++) {
+    await b.add(1)
+    await host.exchange({ settle: (await host.claim(8)).map((task) => host.done(task)), claim: { limit: 8 } })
+  }
+  let asked: ReturnType<typeof host.exchange> | undefined
+  const begun: string[] = []
+  const stop = backend.appends.listen({
+    offered: () => {
+      asked = host.exchange({ claim: { limit: 8 } })
+    },
+    begun: () => begun.push('begun'),
+  })
+  storage.transactions = 0
+  const { requests, waves } = await cost(async () => {
+    await b.add(3)
+    expect((await asked)?.claimed).toHaveLength(3)
+  })
+  expect(requests).toEqual(['add blocks', 'get block', 'get ledger', 'put ledger'])
+  expect(waves).toBe(1)
+  expect(storage.transactions).toBe(1)
+  expect(begun).toEqual([])
+  stop()
 })
 
 it('stores a chunk of a batch with a block for each 256 tasks', async () => {

@@ -2,7 +2,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Key } from '../src/keys.js'
 import { type Block, type Outcome, stores } from '../src/plan/records.js'
 import { blockAt, ceiling, LAST, lastBlock, add as newRecord, one, put, range, remove } from '../src/plan/tables.js'
-import { KeyTakenError, type Plan, type RawRead, type Read, type Storage, type Write } from '../src/storage.js'
+import {
+  type Add,
+  KeyTakenError,
+  type Plan,
+  type RawRead,
+  type Read,
+  type Storage,
+  type Write,
+} from '../src/storage.js'
 
 /** What a storage offers beside the contract. */
 export type TestedStorage = Storage & { readonly generation: number }
@@ -27,6 +35,7 @@ const putting = (...writes: Write[]) =>
     return { writes, value: undefined }
   }
 
+const rawAdd = (key: Key, record: unknown): Add => ({ kind: 'add', store: 'marks', key, record })
 const rawPut = (key: Key, record: unknown): Write => ({ kind: 'put', store: 'marks', key, record })
 
 /** Reads of records that are of no table. */
@@ -240,28 +249,50 @@ export function storageConformance(name: string, make: () => Promise<TestedStora
       expect(await find(raw(1))).toEqual(['added'])
     })
 
-    it('writes once what a plan says ahead, and nothing of it when the plan throws', async () => {
-      const ahead = [rawPut(1, 'early'), rawPut(2, 'early')]
+    it('adds first what it is told to, where the plan finds it, and nothing of it when the plan throws', async () => {
+      const first = [rawAdd(1, 'early'), rawAdd(2, 'early')]
       const plan = (end: () => void) =>
-        function* (): Plan<void> {
-          yield [one('block', [1, 0])]
+        function* (): Plan<unknown[]> {
+          const read = raw(0, LAST)
+          yield [read]
           end()
-          return { writes: [...ahead, rawPut(3, 'late')], value: undefined }
+          return { writes: [rawPut(3, 'late')], value: read.found }
         }
       const thrown = new Error('after what it read')
       const failed = storage.run(
         plan(() => {
           throw thrown
         }),
-        { ...all, ahead },
+        { ...all, first },
       )
       await expect(failed).rejects.toBe(thrown)
       expect(await find(raw(0, LAST))).toEqual([])
-      await storage.run(
+      const found = await storage.run(
         plan(() => {}),
-        { ...all, ahead },
+        { ...all, first },
       )
+      expect(found).toEqual(['early', 'early'])
       expect(await find(raw(0, LAST))).toEqual(['early', 'early', 'late'])
+    })
+
+    it('writes nothing at all where one of the first finds its key taken, and keeps what was there', async () => {
+      await storage.run(putting(rawPut(2, 'old')), all)
+      const taken = storage.run(putting(rawPut(3, 'late')), { ...all, first: [rawAdd(1, 'early'), rawAdd(2, 'early')] })
+      await expect(taken).rejects.toBeInstanceOf(KeyTakenError)
+      expect(await find(raw(0, LAST))).toEqual(['old'])
+    })
+
+    it('adds none of the first if the plan is not to be run any more', async () => {
+      const first = [rawAdd(1, 'early')]
+      const thrown = new Error('before it began')
+      const refused = storage.run(
+        () => {
+          throw thrown
+        },
+        { ...all, first },
+      )
+      await expect(refused).rejects.toBe(thrown)
+      expect(await find(raw(0, LAST))).toEqual([])
     })
 
     it('isolates records when they are written and when they are read', async () => {

@@ -73,6 +73,8 @@ export class ObjectKVStorage implements Storage {
   }
 
   #drive<T>(steps: Plan<T>, options: RunOptions): T {
+    const { first = [] } = options
+    for (const write of first) this.#write(write, prefixOf(write.store, options))
     let step = steps.next()
     while (!step.done) {
       for (const read of step.value) this.#read(read, options)
@@ -81,7 +83,8 @@ export class ObjectKVStorage implements Storage {
     const { writes, value } = step.value
     if (writes.length > 0 && !options.write) throw new Error('A plan that writes must be run with write: true.')
     for (const write of writes) this.#write(write, prefixOf(write.store, options))
-    if (writes.length > 0) this.#written(writes, (plan) => this.#drive(plan, { stores: options.stores, write: false }))
+    const all = [...first, ...writes]
+    if (all.length > 0) this.#written(all, (plan) => this.#drive(plan, { stores: options.stores, write: false }))
     return value
   }
 

@@ -98,6 +98,16 @@ export class Loop {
     this.#bell.ring()
   }
 
+  /**
+   * Tasks are about to be stored from this page: idle hands claim them as they are, in one transaction. Not while there are outcomes to
+   * be recorded, which whoever stores would have to wait for.
+   */
+  offered(): void {
+    if (this.#end || this.#busy || this.#work.hand.done > 0 || !this.#work.appending()) return
+    const next = this.#next()
+    if (typeof next !== 'number') void this.#do(next)
+  }
+
   /** Tasks are being stored from this page. */
   appending(): void {
     if (this.#work.appending()) this.#bell.ring()

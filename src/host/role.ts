@@ -66,7 +66,8 @@ export class Life {
     try {
       if (this.#stopped) return
       ways.push(backend.channel.listen((hint) => this.#hear(hint)))
-      if (backend.appends) ways.push(backend.appends.listen(() => this.#tenure?.appending()))
+      const appends = { offered: () => this.#tenure?.offered(), begun: () => this.#tenure?.appending() }
+      if (backend.appends) ways.push(backend.appends.listen(appends))
       ways.push(onPageEvents(() => this.#look()))
       const leave = () => this.#leave()
       ways.push(onPageLeft(leave, () => this.#away?.abort()))

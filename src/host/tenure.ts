@@ -126,6 +126,10 @@ export class Tenure {
     if (hint.type === 'wanted' && hint.from !== this.host) this.#wanted(hint.names)
   }
 
+  offered(): void {
+    this.#loop?.offered()
+  }
+
   appending(): void {
     this.#loop?.appending()
   }

@@ -1,14 +1,15 @@
 /** Appending: without reading, at the tails that were seen last, while they can be trusted. */
-import type { AddOptions, AlikeTasks, BatchChunk, NewTask } from '../backend.js'
+import type { AddOptions, AlikeTasks, AppendListener, BatchChunk, NewTask } from '../backend.js'
 import type { Clock } from '../clock.js'
-import { type AppendValue, append, appendBlind, type Expected } from '../plan/append.js'
+import { type AppendValue, append, type Expected, joinBlind } from '../plan/append.js'
 import { joinBatch } from '../plan/batch.js'
 import { block, countOf, layOut, type NewTasks, partsOf, type Stretch } from '../plan/layout.js'
 import { type Block, type Store, stores } from '../plan/records.js'
 import { add } from '../plan/tables.js'
 import { randomText } from '../random.js'
-import { KeyTakenError, metBy, type Plan, type Write } from '../storage.js'
+import { type Add, KeyTakenError, metBy, type Plan } from '../storage.js'
 import { formatId, type Lane, type Position, type TaskId } from '../task.js'
+import type { Company, Guest } from './company.js'
 import { isDamage, type Runner } from './runner.js'
 
 /** How long a tail that was seen is trusted, in ms, by the wall clock and by the one that never goes back. */
@@ -24,11 +25,12 @@ interface Seen {
   monotonic: number
 }
 
-/** An append that reads nothing, or hands its blocks over before what it reads is there. */
+/** An append whose blocks are added before anything is read. */
 interface Hope {
-  plan(): Plan<unknown>
+  adds: readonly Add[]
+  /** What else is to be done. */
+  plan(): Plan<void>
   stores: readonly Store[]
-  adds: readonly Write[]
   value: AppendValue
 }
 
@@ -44,7 +46,8 @@ interface Turn {
 export class Appender {
   readonly #runner: Runner
   readonly #clock: Clock
-  readonly #begun: () => void
+  readonly #company: Company
+  readonly #hosts: Iterable<AppendListener>
   /** Lanes and tails by queue and priority, of one generation. */
   readonly #seen = new Map<string, Seen>()
   /** The batch of the latest chunk, as it is once that is committed. */
@@ -53,11 +56,11 @@ export class Appender {
   #forgotten = 0
   #last: Turn = { over: Promise.resolve(), begun: Promise.resolve(), batch: undefined }
 
-  /** `begun` is called whenever a transaction that appends has begun. */
-  constructor(runner: Runner, clock: Clock, begun: () => void) {
+  constructor(runner: Runner, clock: Clock, company: Company, hosts: Iterable<AppendListener>) {
     this.#runner = runner
     this.#clock = clock
-    this.#begun = begun
+    this.#company = company
+    this.#hosts = hosts
   }
 
   /** What was seen is void. */
@@ -112,26 +115,22 @@ export class Appender {
     let repeats = false
     const hope = options.again ? undefined : this.#hope(tasks, options, nonce)
     if (hope) {
-      const { stores, adds, value } = hope
-      const of = this.#forgotten
-      const check = () => {
-        if (of !== this.#forgotten) throw new KeyTakenError('What was seen is void.')
-      }
-      const plan = () => {
-        check()
-        begin()
-        return this.#begin(checked(hope.plan(), check))
-      }
+      // Chunks follow each other without a pause, and nobody waits for one of their tasks.
+      const guest = options.batch ? undefined : this.#company.invite(() => this.#tell('offered'))
       try {
-        await runner.try(plan, { stores, write: true, ahead: adds, ...durability })
-        return value
+        await this.#tryHope(hope, guest, begin, durability)
+        return hope.value
       } catch (error) {
         this.forget()
         // Another tab appended since, or this is a repeat of ours that was committed: reading tells.
         const met = metBy(error)
-        if (!isDamage(met)) throw error
         repeats = met !== error
-        tried = value
+        if (guest) {
+          // It has read blocks that are not stored now.
+          runner.cache.clear()
+          guest.leave(repeats)
+        } else if (!isDamage(met)) throw error // with a guest, it may be for its sake that it failed
+        tried = hope.value
       }
       await before
     }
@@ -143,9 +142,39 @@ export class Appender {
     return value
   }
 
+  async #tryHope(
+    hope: Hope,
+    guest: Guest | undefined,
+    begin: () => void,
+    durability: Pick<AddOptions, 'durability'>,
+  ): Promise<void> {
+    const of = this.#forgotten
+    const check = () => {
+      if (of !== this.#forgotten) throw new KeyTakenError('What was seen is void.')
+    }
+    const begun = <T>(rest: () => Plan<T>) => {
+      check()
+      begin()
+      return checked(rest(), check)
+    }
+    const options = { write: true, first: hope.adds, ...durability }
+    if (guest) {
+      const { unless } = guest
+      guest.answer(
+        await this.#runner.try(() => begun(guest.plan), { ...options, stores, ...(unless ? { unless } : {}) }),
+      )
+    } else {
+      await this.#runner.try(() => this.#begin(begun(() => hope.plan())), { ...options, stores: hope.stores })
+    }
+  }
+
   #begin<T>(plan: Plan<T>): Plan<T> {
-    this.#begun()
+    this.#tell('begun')
     return plan
+  }
+
+  #tell(what: keyof AppendListener): void {
+    for (const host of [...this.#hosts]) host[what]()
   }
 
   #saw(key: string, lane: Lane, tail: Position): void {
@@ -169,8 +198,8 @@ export class Appender {
     const value: AppendValue = { ignored: 0, stretches, starts, lanes: [] }
     if (chunk?.open && expected) this.#batch = { ...expected, total: expected.total + countOf(tasks) }
     const batch = chunk && expected && { expected, open: chunk.open, now }
-    const plan = () => appendBlind(adds, partsOf(stretches, blocks), batch)
-    return { plan, stores: batch ? ['blocks', 'marks'] : ['blocks'], adds, value }
+    const plan = () => joinBlind(partsOf(stretches, blocks), batch)
+    return { adds, plan, stores: batch ? ['blocks', 'marks'] : ['blocks'], value }
   }
 
   /** At the tails last seen, which move on. */

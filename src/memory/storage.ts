@@ -30,6 +30,17 @@ export class MemoryStorage implements Storage {
   async run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
     this.#open()
     const steps = plan()
+    const { first = [] } = options
+    this.#write(first, options)
+    try {
+      return this.#drive(steps, options)
+    } catch (error) {
+      for (const { store, key } of first) apply(this.#entries[store], { kind: 'delete', store, key })
+      throw error
+    }
+  }
+
+  #drive<T>(steps: Plan<T>, options: RunOptions): T {
     let step = steps.next()
     while (!step.done) {
       for (const read of step.value) this.#read(read, options)

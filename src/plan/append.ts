@@ -1,7 +1,7 @@
 /** Appending tasks to their lanes, with or without reading first. */
 import type { BatchChunk } from '../backend.js'
 import { StorageError } from '../errors.js'
-import { KeyTakenError, type Plan, type ReadOf, type Write } from '../storage.js'
+import { KeyTakenError, type Plan, type ReadOf } from '../storage.js'
 import type { Lane, Position } from '../task.js'
 import { setAllAside } from './aside.js'
 import { checkGone, closeBatch, joinBatch, newBatch } from './batch.js'
@@ -14,15 +14,14 @@ import { add, LAST, one, put, range, store } from './tables.js'
 export type Expected = Pick<BatchMark, 'id' | 'createdAt' | 'total' | 'joined' | 'stages'>
 
 /**
- * Appends at tails believed to be right: a wrong one finds its key taken, and the caller reads instead. Nothing is read; but for
- * the chunk of a batch, which counts, the batch, and one that is not as expected means the same as a taken key.
+ * What goes with blocks that are added at tails believed to be right: a wrong one finds its key taken, and the caller reads
+ * instead. For most that is nothing. Of a chunk, the batch is counted, and one that is not as expected means the same as a taken key.
  */
-export function* appendBlind(
-  adds: readonly Write[],
+export function* joinBlind(
   parts: readonly PartMark[],
   chunk?: { expected: Expected; open: boolean; now: number },
 ): Plan<void> {
-  if (!chunk) return { writes: adds, value: undefined }
+  if (!chunk) return { writes: [], value: undefined }
   const { expected, open, now } = chunk
   const read = one('batch', expected.id)
   yield [read]
@@ -33,7 +32,7 @@ export function* appendBlind(
   batch.total += parts.reduce((sum, { from, to }) => sum + to - from, 0)
   batch.open = open
   closeBatch(batch, now)
-  return { writes: [...adds, ...parts.map((mark) => store('part', mark)), store('batch', batch)], value: undefined }
+  return { writes: [...parts.map((mark) => store('part', mark)), store('batch', batch)], value: undefined }
 }
 
 const findLane = (draft: Draft, { queue, priority, runAt }: Stretch) =>

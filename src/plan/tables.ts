@@ -1,6 +1,6 @@
 /** Where records lie, and how plans ask for them and write them. */
 import { isList, type Key } from '../keys.js'
-import type { RawRead, ReadOf, Write } from '../storage.js'
+import type { Add, RawRead, ReadOf, Write } from '../storage.js'
 import type { Lane, Position } from '../task.js'
 import type { Store, Table, TableRecord } from './records.js'
 
@@ -86,7 +86,7 @@ export const put = <T extends Table>(table: T, key: Key, record: TableRecord<T>)
   key: full(table, key),
   record,
 })
-export const add = <T extends Table>(table: T, key: Key, record: TableRecord<T>): Write => ({
+export const add = <T extends Table>(table: T, key: Key, record: TableRecord<T>): Add => ({
   kind: 'add',
   store: storeOf[table],
   key: full(table, key),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { StorageError } from '../../src/errors.js'
-import { inputs, type Kit, start, upTo } from './bench.js'
+import { type Bench, inputs, type Kit, start, upTo } from './bench.js'
 
 const byPriority = [5, -100, 0, 100, -100, 5]
 
@@ -124,6 +124,86 @@ export function appendTests(kit: Kit): void {
       )
       expect(new Set(all.flat()).size).toBe(40)
       expect((await b.runAll()).sort()).toEqual([0, ...upTo(20).flatMap((n) => [`${n}a`, `${n}b`])].sort())
+    })
+  })
+
+  describe('an exchange that is asked for as tasks are about to be stored', () => {
+    /** Stores them; `ask` is called as they are about to be, once. */
+    async function addWith<T>(b: Bench, ask: () => Promise<T>, tasks: Parameters<Bench['add']>[0]) {
+      let asked: Promise<T> | undefined
+      const stop = b.backend.appends?.listen({
+        offered: () => {
+          asked ??= ask()
+        },
+        begun: () => {},
+      })
+      const [added] = await Promise.allSettled([b.add(tasks)])
+      stop?.()
+      return { added, asked: await asked }
+    }
+
+    /** The lane is known, and the host. */
+    async function begun() {
+      const b = await start(kit)
+      await b.add(['before'].map((input) => ({ input })))
+      const host = b.host()
+      await host.complete(await host.claim())
+      return { b, host }
+    }
+
+    it('claims them', async () => {
+      const { b, host } = await begun()
+      if (!b.backend.appends) return
+      const { added, asked } = await addWith(b, () => host.claim(2), 3)
+      expect(inputs(asked ?? [])).toEqual([0, 1])
+      const ids = added.status === 'fulfilled' ? added.value : []
+      expect(await b.states(ids)).toEqual(['running', 'running', 'available'])
+      await host.complete(asked ?? [])
+      expect(await b.runAll()).toEqual([2])
+    })
+
+    it('is one of several: each task is claimed once', async () => {
+      const { b, host } = await begun()
+      if (!b.backend.appends) return
+      const other = b.host()
+      const { asked = [] } = await addWith(b, () => Promise.all([host.claim(1), other.claim(1)]), 3)
+      const rest = await b.host().claim()
+      expect(inputs([...asked.flat(), ...rest]).sort()).toEqual([0, 1, 2])
+    })
+
+    it('is answered although they are refused', async () => {
+      const { b, host } = await begun()
+      // An append that was repeated knows no tail: the next one reads, and nothing can go with it.
+      if (!b.backend.appends || b.repeats) return
+      await b.add(['waits'].map((input) => ({ input })))
+      const { added, asked } = await addWith(b, () => host.claim(), [{ input: 1 }, { input: () => {} }])
+      expect(added).toMatchObject({ status: 'rejected', reason: { code: 'uncloneable' } })
+      expect(inputs(asked ?? [])).toEqual(['waits'])
+      expect(await b.counts()).toEqual({ running: 1, completed: 1 })
+    })
+
+    it('is refused although they are stored', async () => {
+      const { b, host } = await begun()
+      if (!b.backend.appends || b.repeats) return
+      const [task] = await b.add(1)
+      const [held] = await host.claim()
+      if (!held) throw new Error(`${task} was not claimed.`)
+      const refused = () =>
+        host.exchange({ settle: [host.done(held, { value: () => {} })], claim: { limit: 5 } }).catch((error) => error)
+      const { added, asked } = await addWith(b, refused, [{ input: 'new' }])
+      expect(added.status).toBe('fulfilled')
+      expect(asked).toMatchObject({ code: 'uncloneable' })
+      expect(await b.counts()).toEqual({ available: 1, running: 1, completed: 1 })
+    })
+
+    it('is of a host that was voided: they are stored', async () => {
+      const { b, host } = await begun()
+      if (!b.backend.appends) return
+      await b.recover(b.host())
+      const { added, asked } = await addWith(b, () => host.exchange({ claim: { limit: 5 } }), 1)
+      expect(asked?.fenced).toBe(true)
+      expect(added.status).toBe('fulfilled')
+      expect(await b.runAll()).toEqual([0])
     })
   })
 

@@ -143,11 +143,15 @@ export class FaultyStorage implements Storage {
     return value
   }
 
-  /** The plan has seen everything and believes that it wrote; nothing of it went ahead. */
-  async #withoutWriting<T>(plan: () => Plan<T>, { ahead: _, ...options }: RunOptions): Promise<void> {
-    await this.#run(function* () {
-      const { value } = yield* plan()
-      return { writes: [], value }
-    }, options)
+  /** The plan has seen everything and believes that it wrote; what it threw itself is what went wrong. */
+  async #withoutWriting<T>(plan: () => Plan<T>, options: RunOptions): Promise<void> {
+    const undone = new Error('undone')
+    const undo = function* () {
+      yield* plan()
+      throw undone
+    }
+    await this.#run(undo, options).catch((error: unknown) => {
+      if (error !== undone) throw error
+    })
   }
 }
