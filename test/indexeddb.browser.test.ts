@@ -212,13 +212,45 @@ describe('channel', () => {
     expect(other.heard).toEqual([])
   })
 
-  it('tells other tabs in the next turn, what is repeated until then once, and before it is closed', async () => {
+  it('tells other tabs what happened before it is closed', async () => {
     const [a, b] = [listening('d'), listening('d')]
+    const ended: Hint = { type: 'ended', intervals: [0, 1, 2], batches: [] }
+    b.channel.post(ended)
     b.channel.post(hint)
-    b.channel.post({ ...hint })
-    b.channel.post({ type: 'added', queues: ['default', 'other'] })
     b.channel.close()
-    await expect.poll(() => a.heard).toEqual([hint, { type: 'added', queues: ['default', 'other'] }])
+    await expect.poll(() => a.heard).toEqual([ended, hint])
+  })
+
+  it('says nothing of tasks while nobody else listens, and tells who comes then that there may be something', async () => {
+    const a = listening('e')
+    const raw = new BroadcastChannel('sitq:e')
+    onTestFinished(() => raw.close())
+    const said: unknown[] = []
+    raw.onmessage = ({ data }) => said.push(data)
+    const types = () => said.map((message) => (message instanceof Object && 'type' in message ? message.type : message))
+    // Whoever is there has a second to answer.
+    await expect
+      .poll(
+        () => {
+          said.length = 0
+          a.channel.post(hint)
+          a.channel.post({ type: 'changed', change: 'resume' })
+          return new Promise((resolve) => setTimeout(() => resolve(types()), 100))
+        },
+        { timeout: 5_000 },
+      )
+      .toEqual(['changed'])
+    said.length = 0
+    const b = listening('e')
+    await expect.poll(() => b.heard).toEqual([{ type: 'changed', change: 'missed' }])
+    a.channel.post(hint)
+    await expect.poll(() => b.heard.slice(1)).toEqual([hint])
+    b.channel.close()
+    await expect.poll(types).toContain('gone')
+    said.length = 0
+    a.channel.post(hint)
+    a.channel.post({ type: 'changed', change: 'pause' })
+    await expect.poll(types).toEqual(['changed'])
   })
 
   it('ignores what is no hint, and what comes after close', async () => {

@@ -1,6 +1,7 @@
 import { type Channel, type Hint, localChannel } from '../channel.js'
 import { onPageLeft } from '../page.js'
 import { nextTurn } from '../turn.js'
+import { Neighbours, type Presence } from './neighbours.js'
 
 /** Said to this page alone: it was away or stood still, and whatever was said meanwhile may have been lost. */
 const missed: Hint = { type: 'changed', change: 'missed' }
@@ -18,8 +19,9 @@ export interface TabChannel extends Channel {
  * Carries hints to all tabs and workers that use the database of this name. Where there is no BroadcastChannel: within this
  * one. Opened by the first use, so that a page rendered on a server may make one.
  *
- * Other tabs are told in the next turn of the event loop: a post costs 0.1 ms and more, and whoever waits for what was done
- * should not wait for that too. A channel that is closed, or whose page is left, says it at once.
+ * Other tabs, where there are any, are told of new tasks at once, and of the rest in the next turn of the event loop: a post costs
+ * 0.1 ms and more, and whoever waits for what was done should not wait for that too. A channel that is closed, or whose page is
+ * left, says it at once.
  *
  * It is shut while the page is away: a message that reaches a page in the back/forward cache would drop it from there.
  */
@@ -32,6 +34,14 @@ export function broadcastChannel(name: string): TabChannel {
   let alone = false
   let outbox: Hint[] = []
 
+  const tell = (message: Hint | Presence) => {
+    try {
+      others?.postMessage(message)
+    } catch {
+      // A hint that is lost costs time. Deno (2.9) throws for a while where the last channel of all was just closed.
+    }
+  }
+  const neighbours = new Neighbours({ say: tell, missed: () => tell(missed) })
   const connect = () => {
     const channel = new BroadcastChannel(`sitq:${name}`)
     // In Node a channel keeps the process alive; nothing should live on for hints.
@@ -44,11 +54,14 @@ export function broadcastChannel(name: string): TabChannel {
     if (others || away) return
     others = connect()
     others.onmessage = ({ data }: MessageEvent<unknown>) => {
-      if (isHint(data)) local.post(data)
+      if (isPresence(data)) neighbours.hear(data)
+      else if (isHint(data)) local.post(data)
     }
+    neighbours.come()
   }
   const disconnect = () => {
     send()
+    neighbours.go()
     others?.close()
     others = undefined
   }
@@ -81,21 +94,21 @@ export function broadcastChannel(name: string): TabChannel {
     outbox = []
     if (hints.length === 0 || alone) return
     // Last words of a page that is left.
-    const channel = others ?? connect()
-    try {
-      for (const hint of hints) channel.postMessage(hint)
-    } catch {
-      // A hint that is lost costs time. Deno (2.9) throws for a while where the last channel of all was just closed.
-    }
-    if (channel !== others) channel.close()
+    const lent = others === undefined
+    others ??= connect()
+    for (const hint of hints) tell(hint)
+    if (!lent) return
+    others.close()
+    others = undefined
   }
   const postThere = (hint: Hint) => {
     if (closed || alone) return
     open()
     if (!others && !away) return
-    if (isSaid(outbox.at(-1), hint)) return
+    if (isFrequent(hint) && neighbours.leaveUnsaid()) return
     outbox.push(hint)
-    if (away) send()
+    // Whoever runs it waits for that.
+    if (away || hint.type === 'added') send()
     else if (outbox.length === 1) void nextTurn().then(send)
   }
 
@@ -125,8 +138,8 @@ export function broadcastChannel(name: string): TabChannel {
   }
 }
 
-const isSaid = (last: Hint | undefined, hint: Hint): boolean =>
-  last?.type === 'added' && hint.type === 'added' && JSON.stringify(last.queues) === JSON.stringify(hint.queues)
+/** The others are said when there is somebody to hear them, or are questions who is there. */
+const isFrequent = ({ type }: Hint): boolean => type === 'added' || type === 'ended'
 
 /** A record, so that a type that is missing here does not compile. */
 const types: Record<Hint['type'], true> = {
@@ -139,6 +152,11 @@ const types: Record<Hint['type'], true> = {
   role: true,
   left: true,
   storage: true,
+}
+
+function isPresence(data: unknown): data is Presence {
+  if (typeof data !== 'object' || data === null || !('type' in data && 'from' in data)) return false
+  return (data.type === 'here' || data.type === 'gone') && typeof data.from === 'string'
 }
 
 /** Anyone of this origin can post here, a newer version of the app too: what is not known is ignored. */
