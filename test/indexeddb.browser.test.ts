@@ -228,7 +228,7 @@ describe('channel', () => {
     const said: unknown[] = []
     raw.onmessage = ({ data }) => said.push(data)
     const types = () => said.map((message) => (message instanceof Object && 'type' in message ? message.type : message))
-    // Whoever is there has a second to answer.
+    // Whoever is there has 100 ms to answer.
     await expect
       .poll(
         () => {

@@ -5,7 +5,7 @@ import { randomText } from '../random.js'
 export type Presence = { type: 'here'; from: string; asks: boolean } | { type: 'gone'; from: string }
 
 /** Within so long, in ms, whoever is there has answered, unless its thread is busy; until then nobody is alone. */
-const ANSWERED = 1_000
+const ANSWERED = 100
 /** Who comes may have looked just before something was stored, and be heard after that: so long after, in ms, it is told. */
 const REMEMBERED = 10_000
 
