@@ -12,10 +12,10 @@ export class Task<Output = unknown> {
   readonly #waiting: Waiting
   readonly #storedAt: number | undefined
 
-  /** @internal Applications get tasks from a queue. `fresh`: it was stored just now. */
-  constructor(id: TaskId, client: Client, waiting: Waiting, fresh = false) {
+  /** @internal Applications get tasks from a queue. `storedAt`: when it was, by the monotonic clock, if that is known. */
+  constructor(id: TaskId, client: Client, waiting: Waiting, storedAt?: number) {
     this.id = id
-    this.#storedAt = fresh ? client.clock.monotonic() : undefined
+    this.#storedAt = storedAt
     this.#client = client
     this.#waiting = waiting
   }

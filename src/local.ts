@@ -22,7 +22,7 @@ import type {
 import type { Channel, StorageNotice } from './channel.js'
 import { type Clock, systemClock } from './clock.js'
 import { ClosedError } from './errors.js'
-import { Appender, newNonce } from './local/appender.js'
+import { Appender } from './local/appender.js'
 import { Company } from './local/company.js'
 import { Runner } from './local/runner.js'
 import { change, type Ref } from './plan/change.js'
@@ -34,6 +34,7 @@ import * as reading from './plan/read.js'
 import { LAYOUT, stores } from './plan/records.js'
 import { type RecoverOptions, recover, renew } from './plan/recover.js'
 import { describe, foundAny } from './plan/repair/index.js'
+import { distinctTexts } from './random.js'
 import type { Plan, Storage } from './storage.js'
 import { type Counts, formatId, type HostId, parseId, type Result, type TaskId, type TaskView } from './task.js'
 
@@ -61,9 +62,10 @@ export class LocalBackend implements Backend {
   readonly #runner: Runner
   readonly #appender: Appender
   readonly #closing = new AbortController()
+  readonly #nonce = distinctTexts()
   readonly #company = new Company()
   readonly #hosts = new Set<AppendListener>()
-  readonly appends: Appends = appendsOf(this.#hosts)
+  readonly appends: Appends = appendsOf(this.#hosts, this.#nonce)
 
   constructor(options: LocalOptions) {
     const { storage, channel, locks, departures, clock = systemClock, layout = LAYOUT } = options
@@ -83,7 +85,13 @@ export class LocalBackend implements Backend {
       },
       repaired: (repaired) => this.#repaired(repaired),
     })
-    this.#appender = new Appender(this.#runner, clock, this.#company, this.#hosts)
+    this.#appender = new Appender({
+      runner: this.#runner,
+      clock,
+      nonce: this.#nonce,
+      company: this.#company,
+      hosts: this.#hosts,
+    })
   }
 
   get closed(): AbortSignal {
@@ -135,7 +143,7 @@ export class LocalBackend implements Backend {
   }
 
   exchange(x: Exchange): Promise<Exchanged> {
-    const nonce = newNonce()
+    const nonce = this.#nonce()
     const plan = () => exchange(x, { ...this.#context, nonce })
     const { left: unless } = this.#storage
     const alone = (repeats: boolean) => this.#writeHere(plan, unless, repeats)
@@ -214,12 +222,11 @@ export class LocalBackend implements Backend {
   }
 }
 
-function appendsOf(listeners: Set<AppendListener>): Appends {
+function appendsOf(listeners: Set<AppendListener>, distinct: () => string): Appends {
   let id: string | undefined
   return {
-    // Not before it is asked for: edge runtimes give no random numbers while modules load, where backends are made.
     get id() {
-      id ??= newNonce()
+      id ??= distinct()
       return id
     },
     listen(listener) {

@@ -49,6 +49,8 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
   readonly #client: Client
   readonly #waiting: Waiting
   readonly #enqueuer: Enqueuer
+  /** The handle of a task that was stored just now. */
+  readonly #handle = <Output>(id: TaskId, at: number) => new Task<Output>(id, this.#client, this.#waiting, at)
   #closing: Promise<void> | undefined
   /** Types only: a queue does not pass for one with other handlers. */
   declare protected readonly handlers?: Handlers
@@ -83,13 +85,15 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
     name: Name,
     ...given: EnqueueArguments<Handlers[Name]>
   ): Promise<Task<OutputOf<Handlers[Name]>>> {
-    return new Promise((resolve, failed) => {
+    try {
       this.#client.check()
       const options = given[1] === undefined ? undefined : readOnce(given[1])
-      const task = { ...taskTemplate(name, options, this.clock.now()), input: cloneOf<unknown>(given[0], 'input') }
-      const stored = (id: TaskId) => resolve(new Task(id, this.#client, this.#waiting, true))
-      this.#enqueuer.add({ task, durability: options?.durability, stored, failed })
-    })
+      const template = taskTemplate(name, options, this.clock.now())
+      const task = Object.assign(template, { input: cloneOf<unknown>(given[0], 'input') })
+      return this.#enqueuer.add(task, options?.durability, this.#handle<OutputOf<Handlers[Name]>>)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**

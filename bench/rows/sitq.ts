@@ -15,11 +15,15 @@ export type Queue = TaskQueue<Handlers>
 
 export const openQueue = (name = NAME): Queue => new TaskQueue<Handlers>({ backend: new IndexedDBBackend({ name }) })
 
+/** Other tabs, if there were any, have said by then that they are there, in ms: it is known whether anyone is to be told of tasks. */
+const ANSWERED = 200
+
 /** A queue on a database that was not there before, open and warm: the first task of all is stored and gone. */
 export async function freshQueue(name = NAME): Promise<Queue> {
   await new IndexedDBBackend({ name }).destroy()
   const queue = openQueue(name)
   await (await queue.enqueue('noop', item(0))).cancel()
+  await pause(ANSWERED)
   return queue
 }
 

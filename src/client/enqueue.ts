@@ -5,19 +5,52 @@ import type { Client } from './client.js'
 
 type Durability = AddOptions['durability']
 
-/** A task to be stored, which must not change any more, and who is to be told. */
-export interface Entry {
-  task: NewTask
-  durability: Durability
-  /** It is committed. */
-  stored(id: TaskId): void
-  failed(error: unknown): void
-}
-
 /** Most tasks in one group. */
 const GROUP = 4_096
 /** How many adds may go to finding the tasks for whose sake a group failed: halving finds one in 4,096 with 24. */
 const SEARCHES = 64
+
+/** Tasks that are stored together, and what came of each. One promise serves them all: what waits is what garbage collection costs. */
+class Group {
+  readonly tasks: NewTask[] = []
+  /** That of its most demanding task: its order is kept, so it has one. */
+  durability: Durability = 'relaxed'
+  /** Resolves when each of them is stored or refused. */
+  readonly over: Promise<void>
+  /** When that was, by the monotonic clock. */
+  at = 0
+  end: () => void = () => {}
+  readonly #ids: (TaskId | undefined)[] = []
+  readonly #refused = new Map<number, unknown>()
+
+  constructor() {
+    this.over = new Promise((resolve) => {
+      this.end = resolve
+    })
+  }
+
+  /** Returns its place. */
+  add(task: NewTask, durability: Durability): number {
+    if (durability === 'strict' || this.durability === 'relaxed') this.durability = durability
+    return this.tasks.push(task) - 1
+  }
+
+  stored(from: number, ids: readonly (TaskId | undefined)[]): void {
+    for (const [i, id] of ids.entries()) this.#ids[from + i] = id
+  }
+
+  refused(from: number, to: number, error: unknown): void {
+    for (let place = from; place < to; place++) this.#refused.set(place, error)
+  }
+
+  /** Throws what kept it from being stored. */
+  idOf(place: number): TaskId {
+    if (this.#refused.has(place)) throw this.#refused.get(place)
+    const id = this.#ids[place]
+    if (id === undefined) throw new SitqError('internal', 'The backend gave no id for a task it stored.')
+    return id
+  }
+}
 
 /**
  * Puts together the tasks that are enqueued in one turn of the microtask queue: a transaction costs the same for one as
@@ -25,17 +58,22 @@ const SEARCHES = 64
  */
 export class Enqueuer {
   readonly #client: Client
-  #group: Entry[] = []
+  #group: Group | undefined
   readonly #busy = new Set<Promise<void>>()
 
   constructor(client: Client) {
     this.#client = client
   }
 
-  add(entry: Entry): void {
-    if (this.#group.length === 0) queueMicrotask(() => this.#flush())
-    this.#group.push(entry)
-    if (this.#group.length >= GROUP) this.#flush()
+  /**
+   * Stores a task, which must not change any more. Resolves once it is committed, with what `made` makes of its id and of the time
+   * when that was heard, by the monotonic clock.
+   */
+  add<T>(task: NewTask, durability: Durability, made: (id: TaskId, at: number) => T): Promise<T> {
+    const group = this.#group ?? this.#begin()
+    const place = group.add(task, durability)
+    if (group.tasks.length >= GROUP) this.#flush()
+    return group.over.then(() => made(group.idOf(place), group.at))
   }
 
   /** Resolves when everything that was added so far is stored or refused. */
@@ -44,46 +82,45 @@ export class Enqueuer {
     await Promise.all(this.#busy)
   }
 
+  #begin(): Group {
+    queueMicrotask(() => this.#flush())
+    this.#group = new Group()
+    return this.#group
+  }
+
   #flush(): void {
     const group = this.#group
-    this.#group = []
-    if (group.length === 0) return
-    const work: Promise<void> = this.#store(group, { left: SEARCHES }).finally(() => this.#busy.delete(work))
+    this.#group = undefined
+    if (!group) return
+    const work: Promise<void> = this.#store(group, 0, group.tasks.length, { left: SEARCHES }).then(() => {
+      group.at = this.#client.clock.monotonic()
+      group.end()
+      this.#busy.delete(work)
+    })
     this.#busy.add(work)
   }
 
-  /** A task the storage refuses must not take the others down with it: the group is halved until it stands alone. */
-  async #store(group: readonly Entry[], searches: { left: number }): Promise<void> {
+  /** A task the storage refuses must not take the others down with it: the group is halved until it stands alone. Never rejects. */
+  async #store(group: Group, from: number, to: number, searches: { left: number }): Promise<void> {
     const { backend, clock } = this.#client
-    const durability = strictest(group)
-    const tasks = group.map(({ task }) => task)
-    let ids: readonly (TaskId | undefined)[]
+    const { durability } = group
+    const tasks = group.tasks.slice(from, to)
     try {
-      ids = await backend.add(tasks, { now: clock.now(), ...(durability ? { durability } : {}) })
+      const ids = await backend.add(tasks, { now: clock.now(), ...(durability ? { durability } : {}) })
+      group.stored(from, ids)
     } catch (error) {
-      if (group.length === 1 || isHopeless(error) || searches.left < 2) {
-        for (const { failed } of group) failed(error)
+      if (tasks.length === 1 || isHopeless(error) || searches.left < 2) {
+        group.refused(from, to, error)
         return
       }
       searches.left -= 2
-      const half = group.length >> 1
-      await this.#store(group.slice(0, half), searches)
-      await this.#store(group.slice(half), searches)
+      const middle = from + (tasks.length >> 1)
+      await this.#store(group, from, middle, searches)
+      await this.#store(group, middle, to, searches)
       return
     }
-    group.forEach(({ stored, failed }, i) => {
-      const id = ids[i]
-      if (id === undefined) failed(new SitqError('internal', 'The backend gave no id for a task it stored.'))
-      else stored(id)
-    })
     this.#client.added(tasks.map(({ queue }) => queue))
   }
-}
-
-/** The order of a group is kept, so it has one durability: that of its most demanding task. */
-function strictest(group: readonly Entry[]): Durability {
-  if (group.some(({ durability }) => durability === 'strict')) return 'strict'
-  return group.some(({ durability }) => durability === undefined) ? undefined : 'relaxed'
 }
 
 /**

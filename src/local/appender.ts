@@ -6,7 +6,6 @@ import { joinBatch } from '../plan/batch.js'
 import { block, countOf, layOut, type NewTasks, partsOf, type Stretch } from '../plan/layout.js'
 import { type Block, type Store, stores } from '../plan/records.js'
 import { add } from '../plan/tables.js'
-import { randomText } from '../random.js'
 import { type Add, KeyTakenError, metBy, type Plan } from '../storage.js'
 import { formatId, type Lane, type Position, type TaskId } from '../task.js'
 import type { Company, Guest } from './company.js'
@@ -14,9 +13,6 @@ import { isDamage, type Runner } from './runner.js'
 
 /** How long a tail that was seen is trusted, in ms, by the wall clock and by the one that never goes back. */
 const TRUSTED = 10_000
-
-/** Tells one call's blocks from another's. */
-export const newNonce = (): string => randomText(8)
 
 interface Seen {
   lane: Lane
@@ -43,9 +39,20 @@ interface Turn {
   batch: string | undefined
 }
 
+export interface AppenderParts {
+  runner: Runner
+  clock: Clock
+  /** Tells one call's blocks from another's. */
+  nonce: () => string
+  company: Company
+  /** Of the same page. */
+  hosts: Iterable<AppendListener>
+}
+
 export class Appender {
   readonly #runner: Runner
   readonly #clock: Clock
+  readonly #nonce: () => string
   readonly #company: Company
   readonly #hosts: Iterable<AppendListener>
   /** Lanes and tails by queue and priority, of one generation. */
@@ -56,9 +63,10 @@ export class Appender {
   #forgotten = 0
   #last: Turn = { over: Promise.resolve(), begun: Promise.resolve(), batch: undefined }
 
-  constructor(runner: Runner, clock: Clock, company: Company, hosts: Iterable<AppendListener>) {
+  constructor({ runner, clock, nonce, company, hosts }: AppenderParts) {
     this.#runner = runner
     this.#clock = clock
+    this.#nonce = nonce
     this.#company = company
     this.#hosts = hosts
   }
@@ -109,7 +117,7 @@ export class Appender {
   async #add(tasks: NewTasks, options: AddOptions, begin: () => void, before: Promise<unknown>): Promise<AppendValue> {
     const runner = this.#runner
     await runner.open()
-    const nonce = options.nonce ?? newNonce()
+    const nonce = options.nonce ?? this.#nonce()
     const durability = options.durability ? { durability: options.durability } : {}
     let tried: AppendValue | undefined
     let repeats = false
