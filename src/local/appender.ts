@@ -123,8 +123,9 @@ export class Appender {
     let repeats = false
     const hope = options.again ? undefined : this.#hope(tasks, options, nonce)
     if (hope) {
-      // Chunks follow each other without a pause, and nobody waits for one of their tasks.
-      const guest = options.batch ? undefined : this.#company.invite(() => this.#tell('offered'))
+      // Whoever stores waits until what is claimed has been read: a block at most. And chunks follow each other without a pause.
+      const alone = options.batch !== undefined || hope.adds.length > 1
+      const guest = alone ? undefined : this.#company.invite(() => this.#tell('offered'))
       try {
         await this.#tryHope(hope, guest, begin, durability)
         return hope.value
