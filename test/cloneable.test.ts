@@ -106,6 +106,12 @@ describe('assertCloneable', () => {
       /^output\.module cannot be stored: it is a WebAssembly\.Module\./,
     )
     expect(whyUncloneable(new Map([['k', module]]), 'input')?.path).toBe('input.get("k")')
+    class Deep {
+      constructor(readonly inner: unknown) {}
+    }
+    const deep = new Deep(new Map([['k', new Deep(module)]]))
+    expect(pathOf(deep)).toBe('input.inner.get("k").inner')
+    expect(pathOf(new Error('x', { cause: new Error('y', { cause: deep }) }))).toBe('input.inner.get("k").inner')
   })
 
   it('refuses a revoked Proxy instead of breaking', () => {
@@ -139,12 +145,6 @@ describe('assertCloneable', () => {
     reads = 0
     expect(pathOf(nested(1_000, 1))).toBe('input')
     expect(reads).toBeLessThanOrEqual(2 * 1_000)
-    // It still finds what can be cloned and not stored, at the very end.
-    const module = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
-    expect(pathOf(nested(2, module))).toBe('input.inner.get("k").inner')
-    expect(pathOf(Object.assign(new Error('x'), { cause: new Error('y', { cause: new Counted(module) }) }))).toBe(
-      'input.inner',
-    )
   })
 
   it('refuses an error with a thousand causes as quickly as it is read', () => {
