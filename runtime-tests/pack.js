@@ -14,6 +14,8 @@ const installed = `${app}node_modules/.packed`
 export function pack() {
   if (!existsSync(`${root}dist/index.js`)) throw new Error('There is no dist/: run npm run build first.')
   mkdirSync(app, { recursive: true })
+  // Bun goes by the nearest one, and the repository's says that 'sitq' is in src/: every class would be there twice.
+  writeFileSync(`${app}tsconfig.json`, '{}')
   const [{ filename }] = JSON.parse(run(`npm pack --json --ignore-scripts --pack-destination "${app}"`, root))
   const digest = createHash('sha256')
     .update(readFileSync(app + filename))

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { differs } from '../test/sharded/differs.js'
 import {
   everywhere,
-  lateIntervals,
   longClones,
   noBlobClones,
   noIndexedDB,
@@ -14,7 +13,6 @@ import {
   otherBuiltIns,
   otherErrorClones,
   otherRealm,
-  otherUpgrades,
   slowVM,
   testDouble,
 } from './suites.js'
@@ -51,12 +49,12 @@ export const runtimes = {
   node: { ...server, command: () => [process.execPath, `${here}node/main.js`] },
   deno: {
     ...server,
-    skips: [...everywhere, ...noWindow, ...lateIntervals],
+    skips: [...everywhere, ...noWindow],
     command: () => [binary('deno', 'deno'), 'run', '--allow-all', '--no-lock', `${here}deno/main.js`],
   },
   bun: {
     ...server,
-    skips: [...everywhere, ...otherErrorClones, ...longClones, ...lateIntervals, ...otherUpgrades],
+    skips: [...everywhere, ...otherErrorClones, ...longClones],
     command: () => [binary('bun', 'bin/bun.exe'), `${here}bun/main.js`],
   },
   workerd: {

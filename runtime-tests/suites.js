@@ -80,22 +80,6 @@ export const otherRealm = [
   },
 ]
 
-/** Alone it holds; not understood. */
-export const lateIntervals = [
-  {
-    pattern: /lets others have the thread every 10 ms/,
-    reason: 'an interval does not fire after hundreds of other tests',
-  },
-]
-
-/** Of a database of a newer layout; not understood, and about nothing but the double. */
-export const otherUpgrades = [
-  {
-    pattern: /^test\/upgrade.*(is known by its root too|lets go of the database and says so)/,
-    reason: 'over the double an error of an upgrade is of another class here',
-  },
-]
-
 export const longClones = [
   { pattern: /an array of 4,000,000,000/, reason: 'structuredClone visits each index, as in WebKit' },
 ]

@@ -38,7 +38,7 @@ export function assertCloneable(value: unknown, root: string): void {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')) return
   let flaw: Flaw | undefined
   try {
-    flaw = walk(value, undefined, 1)
+    flaw = walk(value, undefined, 1, false)
   } catch (cause) {
     flaw = { path: '', what: TOO_DEEP, cause }
   }
@@ -86,38 +86,47 @@ function refusal(root: string, { path, what, cause }: Flaw): InvalidInputError {
   )
 }
 
-/** The seen objects are only collected once there is one inside another: most inputs are flat. */
-function walk(value: unknown, seen: Set<object> | undefined, level: number): Flaw | undefined {
+/**
+ * The seen objects are only collected once there is one inside another: most inputs are flat. `cloned`: structuredClone has
+ * taken it with what it is part of. What is left to find is what no storage takes: to clone each part again would cost its
+ * depth times as much.
+ */
+function walk(value: unknown, seen: Set<object> | undefined, level: number, cloned: boolean): Flaw | undefined {
   if (value === null) return undefined
   if (typeof value === 'function') return { path: '', what: 'a function' }
   if (typeof value === 'symbol') return { path: '', what: 'a symbol' }
   if (typeof value !== 'object' || seen?.has(value)) return undefined
   if (level > LEVELS) throw new RangeError(TOO_DEEP)
   try {
-    if (Array.isArray(value)) return items(value, seen, level)
+    if (Array.isArray(value)) return items(value, seen, level, cloned)
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set(), level)
-    return fields(value, seen, level)
+    if (prototype !== Object.prototype && prototype !== null) return exotic(value, seen ?? new Set(), level, cloned)
+    return fields(value, seen, level, cloned)
   } catch (cause) {
     if (cause instanceof RangeError) throw cause // too deep, for us or for the stack
     return { path: '', what: 'not readable', cause } // a Proxy that was revoked, or has traps that throw
   }
 }
 
-function items(value: readonly unknown[], seen: Set<object> | undefined, level: number): Flaw | undefined {
+function items(
+  value: readonly unknown[],
+  seen: Set<object> | undefined,
+  level: number,
+  cloned: boolean,
+): Flaw | undefined {
   for (let i = 0; i < value.length; i++) {
     const item = value[i]
     // An array may be 4,000,000,000 long and hold three things: after a hole only its keys are looked at.
-    if (item === undefined && !(i in value)) return fields(value, seen, level)
+    if (item === undefined && !(i in value)) return fields(value, seen, level, cloned)
     if (isSimple(item)) continue
     seen = (seen ?? new Set()).add(value)
-    const flaw = walk(item, seen, level + 1)
+    const flaw = walk(item, seen, level + 1, cloned)
     if (flaw) return { ...flaw, path: `[${i}]${flaw.path}` }
   }
   return undefined
 }
 
-function fields(value: object, seen: Set<object> | undefined, level: number): Flaw | undefined {
+function fields(value: object, seen: Set<object> | undefined, level: number, cloned: boolean): Flaw | undefined {
   for (const key of Object.keys(value)) {
     let item: unknown
     try {
@@ -127,7 +136,7 @@ function fields(value: object, seen: Set<object> | undefined, level: number): Fl
     }
     if (isSimple(item)) continue
     seen = (seen ?? new Set()).add(value)
-    const flaw = walk(item, seen, level + 1)
+    const flaw = walk(item, seen, level + 1, cloned)
     if (flaw) return { ...flaw, path: stepIn(value, key) + flaw.path }
   }
   return undefined
@@ -138,11 +147,11 @@ export function isSimple(value: unknown): boolean {
   return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
 }
 
-function exotic(value: object, seen: Set<object>, level: number): Flaw | undefined {
+function exotic(value: object, seen: Set<object>, level: number, cloned: boolean): Flaw | undefined {
   if (value instanceof Map) {
     seen.add(value)
     for (const [key, item] of value) {
-      const flaw = walk(key, seen, level + 1) ?? walk(item, seen, level + 1)
+      const flaw = walk(key, seen, level + 1, cloned) ?? walk(item, seen, level + 1, cloned)
       if (flaw) return { ...flaw, path: `.get(${isSimple(key) ? JSON.stringify(key) : '…'})${flaw.path}` }
     }
     return undefined
@@ -150,7 +159,7 @@ function exotic(value: object, seen: Set<object>, level: number): Flaw | undefin
   if (value instanceof Set) {
     seen.add(value)
     for (const item of value) {
-      const flaw = walk(item, seen, level + 1)
+      const flaw = walk(item, seen, level + 1, cloned)
       if (flaw) return flaw
     }
     return undefined
@@ -165,13 +174,13 @@ function exotic(value: object, seen: Set<object>, level: number): Flaw | undefin
   const tag = tagOf(value)
   if (NOT_STORED.has(tag)) return { path: '', what: `a ${tag}` }
   try {
-    structuredClone(value)
+    if (!cloned) structuredClone(value)
   } catch (cause) {
     return blame(value, cause)
   }
   // An instance of a class is stored as plain data: what its fields hold may still be what no storage takes.
-  if (tag === 'Error' && 'cause' in value) return walk(value.cause, seen.add(value), level + 1)
-  return tag === 'Object' ? fields(value, seen.add(value), level) : undefined
+  if (tag === 'Error' && 'cause' in value) return walk(value.cause, seen.add(value), level + 1, true)
+  return tag === 'Object' ? fields(value, seen.add(value), level, true) : undefined
 }
 
 function tagOf(value: unknown): string {

@@ -29,7 +29,7 @@ import { change, type Ref } from './plan/change.js'
 import { exchange } from './plan/exchange.js'
 import { gates } from './plan/gates.js'
 import { list } from './plan/list.js'
-import { prune } from './plan/prune.js'
+import { type Pruned, prune } from './plan/prune.js'
 import * as reading from './plan/read.js'
 import { LAYOUT, stores } from './plan/records.js'
 import { type RecoverOptions, recover, renew } from './plan/recover.js'
@@ -209,7 +209,12 @@ export class LocalBackend implements Backend {
     return this.#writeHere(() => recover(options, this.#runner.cache))
   }
 
-  prune(retention: Retention): Promise<boolean> {
+  async prune(retention: Retention): Promise<boolean> {
+    return (await this.pruneSlice(retention)).more
+  }
+
+  /** The same, for whoever must know when there will be more to prune. */
+  pruneSlice(retention: Retention): Promise<Pruned> {
     return this.#write(() => prune(retention))
   }
 

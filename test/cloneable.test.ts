@@ -106,6 +106,12 @@ describe('assertCloneable', () => {
       /^output\.module cannot be stored: it is a WebAssembly\.Module\./,
     )
     expect(whyUncloneable(new Map([['k', module]]), 'input')?.path).toBe('input.get("k")')
+    class Deep {
+      constructor(readonly inner: unknown) {}
+    }
+    const deep = new Deep(new Map([['k', new Deep(module)]]))
+    expect(pathOf(deep)).toBe('input.inner.get("k").inner')
+    expect(pathOf(new Error('x', { cause: new Error('y', { cause: deep }) }))).toBe('input.inner.get("k").inner')
   })
 
   it('refuses a revoked Proxy instead of breaking', () => {
@@ -120,6 +126,33 @@ describe('assertCloneable', () => {
     for (let i = 0; i < 200_000; i++) nested = [nested]
     expect(() => assertCloneable(nested, 'input')).toThrow(InvalidInputError)
     expect(() => cloneOf(nested, 'input')).toThrow(InvalidInputError)
+  })
+
+  it('clones no part of what it has cloned, however deep it is', () => {
+    let reads = 0
+    class Counted {
+      constructor(readonly inner: unknown) {
+        Object.defineProperty(this, 'reads', { enumerable: true, get: () => ++reads })
+      }
+    }
+    const nested = (depth: number, last: unknown) => {
+      let value = last
+      for (let i = 0; i < depth; i++) value = new Counted(i % 2 === 0 ? value : new Map([['k', value]]))
+      return value
+    }
+    expect(pathOf(nested(200, 1))).toBe(undefined)
+    expect(reads).toBeLessThanOrEqual(2 * 200)
+    reads = 0
+    expect(pathOf(nested(1_000, 1))).toBe('input')
+    expect(reads).toBeLessThanOrEqual(2 * 1_000)
+  })
+
+  it('refuses an error with a thousand causes as quickly as it is read', () => {
+    let reads = 0
+    let error = new Error('first', { cause: Object.defineProperty({}, 'n', { enumerable: true, get: () => ++reads }) })
+    for (let i = 0; i < 1_000; i++) error = new Error('next', { cause: error })
+    expect(pathOf(error)).toBe('input')
+    expect(reads).toBeLessThanOrEqual(2)
   })
 
   it('says what it met and what to do', () => {
@@ -145,6 +178,8 @@ describe('cloneOf', () => {
   const twin = { n: 1 }
   const loop: Record<string, unknown> = { list: [1, { deep: true }], nothing: null }
   loop.self = loop
+  const looped: unknown[] = [1, { deep: [2] }]
+  looped.push(looped, { looped })
   const own = Object.create(null, { ['__proto__']: { value: { polluted: true }, enumerable: true } })
 
   it.each<[string, unknown]>([
@@ -153,6 +188,12 @@ describe('cloneOf', () => {
     ['holes', Object.assign(Array(4), { 0: 1, 2: undefined, 3: 3 })],
     ['what an array has beside its items', Object.assign([1, 2], { note: 'x' })],
     ['a hole that another key makes up for', Object.assign(Array(1), { note: 'x' })],
+    ['holes that other keys make up for, behind items', Object.assign([1, 2, 3], { 5: 6, a: 4, b: 5 })],
+    ['an array in itself', looped],
+    ['arrays and objects by turns, and again', [[twin, [twin]], { list: [{ list: [[]] }] }, twin, []]],
+    ['an array beside a hidden key', Object.defineProperty([1, 2], 'hidden', { value: 'x' })],
+    ['an array whose item is read by a getter', Object.defineProperty([1, 2], 1, { get: () => 7, enumerable: true })],
+    ['an array whose item is hidden', Object.defineProperty([1, 2], 1, { value: 2, enumerable: false })],
     ['what is no plain data, beside what is', { at: new Date(5), list: [new Map([['k', twin]]), twin] }],
   ])('copies %s as structuredClone does', (_, value) => {
     const copy = cloneOf(value, 'input')
@@ -179,6 +220,18 @@ describe('cloneOf', () => {
       },
     }
     expect(cloneOf(input, 'input')).toEqual({ inner: { n: 1 } })
+  })
+
+  it('reads every item of an array once', () => {
+    const read: string[] = []
+    const list = new Proxy([1, 2, 3], {
+      get(target, key) {
+        read.push(String(key))
+        return Reflect.get(target, key)
+      },
+    })
+    expect(cloneOf(list, 'input')).toEqual([1, 2, 3])
+    expect(read.filter((key) => /\d/.test(key))).toEqual(['0', '1', '2'])
   })
 
   it('takes Proxies for the plain data they show', () => {

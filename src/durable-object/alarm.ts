@@ -23,8 +23,8 @@ export class Alarm {
   inTurn = false
   /** … and if tasks were stored meanwhile, it can have left them without having tried. */
   appended = false
-  /** What is to go by its age and has not gone is not looked at before this. */
-  pruneAt = Number.NEGATIVE_INFINITY
+  /** When something ended in a turn, at the latest: the turn's pruning may have passed it by. Infinity: nothing did. */
+  endedAt = NEVER
 
   /** `runs`: the object runs tasks itself. `age`: how long what has ended is kept, in ms. */
   constructor(storage: ObjectStorage, settings: { clock: Clock; runs: boolean; age: number }) {
@@ -68,27 +68,31 @@ export class Alarm {
     const now = this.#settings.clock.now()
     const appends = writes.some(({ kind, store }) => kind !== 'delete' && store === 'blocks')
     this.appended ||= appends
-    if (this.inTurn) return
+    const ended = writes.some(ends)
+    if (this.inTurn) {
+      if (ended) this.endedAt = now
+      return
+    }
     if (this.#at <= now) {
       if (this.#at < now - LATE) this.set(now)
       return
     }
     const ledgers = writes.flatMap((write) => ledgerOf(write) ?? [])
+    // Whatever may be pruned because of this may at its age. What may indeed, the alarm's turn finds out.
+    if (ended || ledgers.some(hasEnded)) this.atLatest(now + this.#settings.age + 1)
     if (this.#settings.runs) {
       // An append that touches nothing else is of tasks that can be claimed at once.
       if (ledgers.length > 0) this.atLatest(this.next(look(wake(now)), now))
       else if (appends) this.atLatest(now)
     } else {
-      const first = Math.min(...ledgers.map(leaseEnd)) + 1
-      const ended = ledgers.some((ledger) => ledger.ended.completed + ledger.ended.failed + ledger.ended.cancelled > 0)
-      this.atLatest(Math.min(first, ended ? now + this.#settings.age : NEVER))
+      this.atLatest(Math.min(...ledgers.map(leaseEnd)) + 1)
     }
   }
 
-  /** When there is something to do for the object, as its storage says. */
-  next({ claimAt, leaseEnd, endedAt }: Wake, now: number): number {
+  /** When there is something to do for the object, as its storage says. `pruneAt`: when there is something to prune. */
+  next({ claimAt, leaseEnd }: Wake, now: number, pruneAt = NEVER): number {
     const claim = this.#settings.runs ? claimAt : NEVER
-    return Math.max(now, Math.min(claim, leaseEnd + 1, Math.max(endedAt + this.#settings.age, this.pruneAt)))
+    return Math.max(now, Math.min(claim, leaseEnd + 1, pruneAt, this.endedAt + this.#settings.age + 1))
   }
 
   /** By how much the platform's clock is ahead of the one given, which is another one in tests alone. */
@@ -96,6 +100,14 @@ export class Alarm {
     return Math.round(Date.now() - this.#settings.clock.now())
   }
 }
+
+/** Something ended by it: tasks, or a batch, the last input of which may have been none. */
+const ends = (write: Write): boolean =>
+  write.kind !== 'delete' &&
+  (write.store === 'outcomes' ||
+    (write.store === 'marks' && fits('batch', write.record) && write.record.endedAt !== undefined))
+
+const hasEnded = ({ ended: { completed, failed, cancelled } }: Ledger): boolean => completed + failed + cancelled > 0
 
 function ledgerOf(write: Write): Ledger | undefined {
   if (write.kind === 'delete' || write.store !== 'ledger') return undefined

@@ -14,8 +14,8 @@ import type { ObjectKVStorage } from './storage.js'
 
 /** Slices pruned in one turn, at most: others want the object too. */
 const SLICES = 16
-/** What could not be pruned at its age (its batch goes on) is looked at again after so long, in ms. */
-const PRUNE_AGAIN = 3_600_000
+/** Before any time. */
+const NOW = Number.NEGATIVE_INFINITY
 /** Should a turn end without a word, the alarm goes off again so long after it should have, in ms. */
 const WATCHDOG = 30_000
 
@@ -32,6 +32,8 @@ export class Turns {
   readonly #parts: TurnParts
   /** Pauses after turns that could do nothing about what there is to do, in ms. */
   readonly #vain = new Backoff(1_000, 60_000, Math.random)
+  /** When the first of what the round of pruning under way has left may go, in ms since the epoch. undefined: others began it. */
+  #prunable: number | undefined
   #turn: Promise<void> | undefined
   #worker: TaskWorker | undefined
 
@@ -60,7 +62,7 @@ export class Turns {
   async look(): Promise<void> {
     const { alarm, settings } = this.#parts
     try {
-      await this.#wake((found, now) => alarm.atLatest(alarm.next({ ...found, endedAt: Number.POSITIVE_INFINITY }, now)))
+      await this.#wake((found, now) => alarm.atLatest(alarm.next(found, now)))
     } catch (error) {
       settings.onError(error)
     }
@@ -76,8 +78,8 @@ export class Turns {
       alarm.atLatest(clock.now() + settings.turn + settings.grace + WATCHDOG)
       const recovered = await this.#recover('expired', [])
       const ran = await this.#drain()
-      const pruning = await this.#prune()
-      await this.#sleep({ pruning, done: recovered || ran > 0 || pruning })
+      const pruneAt = await this.#prune()
+      await this.#sleep({ pruneAt, done: recovered || ran > 0 || pruneAt === NOW })
     } catch (error) {
       onError(error)
       alarm.set(clock.now() + this.#vain.next())
@@ -118,16 +120,21 @@ export class Turns {
     return new TaskWorker(queue, { executor, queues, maxCrashes, retention, onError })
   }
 
-  /** Resolves to true if there is more. */
-  async #prune(): Promise<boolean> {
+  /** Until there is nothing to prune. Resolves with when there will be, in ms since the epoch: NOW if there is more. */
+  async #prune(): Promise<number> {
     const { backend, alarm, settings } = this.#parts
     const retention: Retention = { ...settings.retention, now: settings.clock.now() }
     for (let i = 0; i < SLICES; i++) {
-      if (await backend.prune(retention)) continue
-      alarm.pruneAt = settings.clock.now() + PRUNE_AGAIN
-      return false
+      const { more, first, next } = await backend.pruneSlice(retention)
+      if (first) {
+        this.#prunable = Number.POSITIVE_INFINITY
+        // What ended before is met by this round.
+        alarm.endedAt = Number.POSITIVE_INFINITY
+      }
+      if (this.#prunable !== undefined) this.#prunable = Math.min(this.#prunable, next)
+      if (!more && this.#prunable !== undefined) return this.#prunable
     }
-    return true
+    return NOW
   }
 
   /** Looks what there is to do; what it leads to is decided before anything else can be stored. */
@@ -146,10 +153,10 @@ export class Turns {
    * Sets the alarm to when there is something to do. If there is something now and this turn could do nothing about it (it waits
    * for what a worker elsewhere holds), there is a pause first.
    */
-  async #sleep({ pruning, done }: { pruning: boolean; done: boolean }): Promise<void> {
+  async #sleep({ pruneAt, done }: { pruneAt: number; done: boolean }): Promise<void> {
     const { alarm } = this.#parts
     await this.#wake((found, now) => {
-      const next = pruning ? now : alarm.next(found, now)
+      const next = alarm.next(found, now, pruneAt)
       if (done || alarm.appended || next > now) {
         this.#vain.reset()
         alarm.set(next)

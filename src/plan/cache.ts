@@ -6,10 +6,8 @@ import type { Step } from './ledger.js'
 import { BLOCK_BYTES, BLOCK_TASKS, type Block } from './records.js'
 import { blockAt, range } from './tables.js'
 
-/** So many blocks are kept, whatever they hold … */
-const KEPT = 64
-/** … and more, as long as they are small, as those of single tasks are: until they take about as much as so many full ones. */
-const KEPT_BYTES = KEPT * BLOCK_BYTES
+/** Kept are blocks that take about so much, and so much is read at a time: as much as 64 full ones. A Durable Object has 128 MB. */
+const KEPT_BYTES = 64 * BLOCK_BYTES
 /** What a block takes beside its inputs. */
 const LEAST = 512
 
@@ -23,10 +21,13 @@ export class BlockCache {
   readonly next = new Map<Lane, { block: Position; limit: number }>()
   /** Tasks per block, of each lane, as last seen. */
   readonly #density = new Map<Lane, number>()
+  /** What a block takes at most, of each lane, as last seen. */
+  readonly #weight = new Map<Lane, number>()
 
-  /** How many blocks of a lane are likely to hold so many tasks. */
+  /** How many blocks of a lane are likely to hold so many tasks; no more than may be read at a time. */
   estimate(lane: Lane, tasks: number): number {
-    return Math.max(1, Math.ceil(tasks / (this.#density.get(lane) ?? BLOCK_TASKS)))
+    const blocks = Math.ceil(tasks / (this.#density.get(lane) ?? BLOCK_TASKS))
+    return Math.max(1, Math.min(blocks, Math.floor(KEPT_BYTES / (this.#weight.get(lane) ?? BLOCK_BYTES))))
   }
 
   measure(lane: Lane, blocks: readonly Block[]): void {
@@ -43,7 +44,9 @@ export class BlockCache {
     return block
   }
 
+  /** Blocks of one lane. */
   keep(blocks: readonly Block[]): void {
+    let most = 0
     for (const block of blocks) {
       const list = this.#lanes.get(block.lane) ?? []
       const at = lowerBound(list, block.from)
@@ -52,12 +55,14 @@ export class BlockCache {
       if (same?.from === block.from) this.forget(same)
       list.splice(at, 0, block)
       this.#lanes.set(block.lane, list)
-      const size = LEAST + roughSize(block.inputs)
+      const size = LEAST + sizeOf(block)
       this.#sizes.set(block, size)
       this.#size += size
+      most = Math.max(most, size)
+      this.#weight.set(block.lane, most)
     }
     for (const block of this.#sizes.keys()) {
-      if (this.#sizes.size <= KEPT || this.#size <= KEPT_BYTES) break
+      if (this.#size <= KEPT_BYTES) break
       this.forget(block)
     }
   }
@@ -78,7 +83,14 @@ export class BlockCache {
     this.#size = 0
     this.next.clear()
     this.#density.clear()
+    this.#weight.clear()
   }
+}
+
+/** From a look at some of its inputs. A block of several tasks takes no more than a full one: it was closed by then. */
+function sizeOf({ inputs }: Block): number {
+  const size = roughSize(inputs)
+  return inputs.length > 1 ? Math.min(size, BLOCK_BYTES) : size
 }
 
 /**

@@ -20,34 +20,55 @@ const SLICE = 32
 /** Outcomes read for them. A block has at most 256, so there is always enough for one. */
 const OUTCOMES = SLICE * 8
 
-/** Resolves to true if there is more to do. */
-export function* prune(o: Retention): Plan<boolean> {
+const NEVER = Number.POSITIVE_INFINITY
+
+/** What came of a slice. */
+export interface Pruned {
+  /** There is more to do. False: a round through all lanes is over. */
+  more: boolean
+  /** It was the first of a round. */
+  first: boolean
+  /**
+   * When the first of what it met and left may go, in ms since the epoch, if nothing happens until then. Infinity: none of it,
+   * as things are. Over all slices of a round this tells when the next one is due.
+   */
+  next: number
+}
+
+/** A slice. */
+export function* prune(o: Retention): Plan<Pruned> {
   const draft = new Draft()
   const batches = range('batch', [], [LAST])
   yield* draft.load({ ledgers: true }, [batches])
   const age = Math.max(o.age ?? AGE, SETTLED_FOR)
   const kept = new Map<string, BatchMark>()
+  let next = NEVER
   for (const batch of batches.found) {
     if (batch.endedAt !== undefined && batch.endedAt < o.now - age) {
       draft.writes.push(remove('batch', batch.id), remove('part', [batch.id], [batch.id, LAST]))
-    } else kept.set(batch.id, batch)
+    } else {
+      kept.set(batch.id, batch)
+      next = Math.min(next, (batch.endedAt ?? NEVER) + age + 1)
+    }
   }
   const lanes = [...draft.ledgers.values()].flatMap((ledger) => ledger.lanes.map((state) => ({ ledger, state })))
   const before = lanes.map(({ state }) => state.sweep)
   // A round goes through every lane once: one that is through waits at its end for the others.
   let more = false
   for (const { ledger, state } of lanes) {
-    if (more || state.sweep === Number.POSITIVE_INFINITY) continue
+    if (more || state.sweep === NEVER) continue
     const excess = endedOutside(draft, kept.values()) - (o.count ?? COUNT)
-    more = yield* pruneLane(draft, { ledger, state }, { now: o.now, age, kept, excess })
-    if (!more) state.sweep = Number.POSITIVE_INFINITY
+    const left = yield* pruneLane(draft, { ledger, state }, { now: o.now, age, kept, excess })
+    more = left.more
+    next = Math.min(next, left.next)
+    if (!more) state.sweep = NEVER
   }
   lanes.forEach(({ ledger, state }, i) => {
     // The next round begins anew, with what was stepped over.
     if (!more) state.sweep = 0
     if (state.sweep !== before[i]) draft.changed(ledger)
   })
-  return draft.finish(more)
+  return draft.finish({ more, first: before.every((sweep) => sweep === 0), next })
 }
 
 /** How many ended tasks, of all queues, belong to no batch that is kept. */
@@ -70,8 +91,8 @@ interface Slice {
   excess: number
 }
 
-/** One slice of a lane, from where the last one ended. True: there is more of it. */
-function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
+/** One slice of a lane, from where the last one ended. */
+function* pruneLane(draft: Draft, place: Place, o: Slice): Step<Omit<Pruned, 'first'>> {
   const { state, ledger } = place
   const { lane } = state
   const blocks = range('block', [lane, state.sweep], [lane, LAST], { limit: SLICE + 1 })
@@ -80,13 +101,17 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
   let { excess } = o
   let pruned = 0
   let sweep = state.sweep
+  let next = NEVER
   let young = false
+  let short = false
   const gone: Block[] = []
   const end = blocks.found.at(-1)
   const seen = outcomes.found.length < OUTCOMES ? Number.POSITIVE_INFINITY : (outcomes.found.at(-1)?.to ?? 0)
   for (const block of blocks.found) {
     // One more than a slice was read, to tell the lane's last block from the others.
-    if (block.from >= state.head || seen < block.to || (block === end && blocks.found.length > SLICE)) break
+    if (block.from >= state.head || (block === end && blocks.found.length > SLICE)) break
+    short = seen < block.to
+    if (short) break
     if (block.from < sweep) continue
     sweep = block.to
     const covering = outcomes.found.filter((outcome) => overlap(outcome, block))
@@ -97,11 +122,14 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
     else if (block === end) break
     // A batch that has not ended may wait for a position that is nowhere: all of it is looked at.
     else if (batch) sweep = batch.endedAt === undefined ? block.to : yield* endOfBatch(block, batch.id)
-    else if (!mayGo(block, covering, o, excess)) {
-      // What comes after it ended later, mostly.
-      young = true
-      break
-    } else {
+    else {
+      const at = mayGoAt(block, covering, o, excess)
+      if (at > o.now) {
+        // What comes after it ended later, mostly.
+        next = at
+        young = true
+        break
+      }
       excess -= block.to - block.from
       pruned += block.to - block.from
       forget(draft, place, block, covering)
@@ -109,11 +137,11 @@ function* pruneLane(draft: Draft, place: Place, o: Slice): Step<boolean> {
     }
   }
   cut(draft, outcomes.found, gone)
-  const ended = young || blocks.found.length <= SLICE || sweep === state.sweep || sweep >= state.head
+  const ended = young || (blocks.found.length <= SLICE && !short) || sweep === state.sweep || sweep >= state.head
   ledger.pruned += pruned
   if (pruned > 0) draft.changed(ledger)
   state.sweep = sweep
-  return !ended
+  return { more: !ended, next }
 }
 
 /** A batch that is kept is stepped over as a whole. */
@@ -126,10 +154,10 @@ function* endOfBatch(block: Block, id: string): Step<Position> {
   return end
 }
 
-function mayGo(block: Block, covering: readonly Outcome[], o: Slice, excess: number): boolean {
+/** Of a block whose tasks have ended. */
+function mayGoAt(block: Block, covering: readonly Outcome[], o: Slice, excess: number): number {
   const newest = Math.max(...covering.map((outcome) => outcome.at))
-  if (newest > o.now - SETTLED_FOR) return false
-  return newest < o.now - o.age || (block.batch === undefined && excess > 0)
+  return block.batch === undefined && excess > 0 ? newest + SETTLED_FOR : newest + o.age + 1
 }
 
 /** Deletes a block, and counts what ended in it no more. */

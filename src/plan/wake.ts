@@ -1,8 +1,7 @@
 /** When there is something to do next, for whoever sleeps until then. */
-import type { Plan, ReadOf } from '../storage.js'
+import type { Plan } from '../storage.js'
 import { Draft, heldCount } from './ledger.js'
 import type { Ledger } from './records.js'
-import { LAST, range } from './tables.js'
 
 /** Times in ms since the epoch; Infinity: never, as things are. */
 export interface Wake {
@@ -10,23 +9,18 @@ export interface Wake {
   claimAt: number
   /** When the first lease runs out under which something is held. */
   leaseEnd: number
-  /** When the oldest of what has ended did, as far as the beginnings of the lanes tell. */
-  endedAt: number
 }
 
 export function* wake(now: number): Plan<Wake> {
   const draft = new Draft()
   yield* draft.load({ ledgers: true })
   const ledgers = [...draft.ledgers.values()]
-  const lanes = ledgers.flatMap((ledger) => ledger.lanes.map(({ lane }) => lane))
-  const oldest: ReadOf<'outcome'>[] = lanes.map((lane) => range('outcome', [lane], [lane, LAST], { limit: 1 }))
-  yield* draft.load({ tails: lanes }, oldest)
+  yield* draft.load({ tails: ledgers.flatMap((ledger) => ledger.lanes.map(({ lane }) => lane)) })
   return {
     writes: [],
     value: {
       claimAt: Math.min(...ledgers.map((ledger) => claimAt(draft, ledger, now))),
       leaseEnd: Math.min(...ledgers.map(leaseEnd)),
-      endedAt: Math.min(...oldest.flatMap(({ found }) => found.map(({ at }) => at))),
     },
   }
 }

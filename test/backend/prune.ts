@@ -46,6 +46,16 @@ export function pruneTests(kit: Kit): void {
       expect(await b.result(ids[70] ?? '')).toMatchObject({ status: 'completed', value: 70 })
     })
 
+    it('goes on in a short lane, however many records its outcomes are', async () => {
+      const b = await start(kit)
+      await b.add(900)
+      await b.runAll(1)
+      await b.add(1)
+      b.now += 10 * MINUTE
+      await b.prune({ age: 5 * MINUTE })
+      expect(await b.counts()).toEqual({ available: 1 })
+    })
+
     it('keeps what ended within the last minute, whatever is asked for', async () => {
       const b = await start(kit)
       await b.add(600)
