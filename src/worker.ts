@@ -77,7 +77,7 @@ const OPTIONS: Record<keyof TaskWorkerOptions, true> = {
 export interface DrainOptions extends Omit<Bounds, 'deadline'> {
   /** When to end, ms since the epoch or a Date: what runs then is aborted and given back. */
   deadline?: number | Date
-  /** Ends it as the deadline does. */
+  /** Aborting it ends the drain as the deadline does: it resolves with what it did, and throws nothing. Without effect once it has ended. */
   signal?: AbortSignal
 }
 
