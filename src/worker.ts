@@ -34,7 +34,8 @@ export interface TaskWorkerOptions {
   random?: () => number
   /**
    * False: what fails costs no attempt and waits, `blocked`, until this is true again; it is tried once a minute in the
-   * meantime. Default `navigator.onLine`.
+   * meantime. What runs while this is false, or begins within a second after that, and fails later costs none either. Default
+   * `navigator.onLine`.
    */
   online?: () => boolean
   /** Only a visible page's standby takes the role from a frozen host. Default: the document's visibility. */

@@ -539,12 +539,21 @@ describe('the page', () => {
     page.dispatchEvent(new Event('online'))
     await clock.advance(0)
     expect(executor.began).toHaveLength(6)
+    // The network came and went while it ran: the page's events are all that tells.
+    const [away] = await w.add([{ do: 'fail', ms: 3_000, times: 1, settings: { retry: { attempts: 1 } } }])
+    await clock.advance(2_000)
+    for (const online of [false, true]) {
+      tab.page.online = online
+      page.dispatchEvent(new Event(online ? 'online' : 'offline'))
+    }
+    expect(await w.ended([String(away)], 10_000)).toEqual(['completed'])
     await worker.stop()
     expect(Object.fromEntries(listeners)).toEqual({
       visibilitychange: 0,
       resume: 0,
       pageshow: 0,
       online: 0,
+      offline: 0,
       pagehide: 0,
     })
   })
