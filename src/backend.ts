@@ -246,6 +246,11 @@ export interface Appends {
 export interface Departures {
   /** This host is gone. Synchronous: there is no later. */
   leave(host: HostId): void
+  /**
+   * Resolves once `left` knows of those that said so before their lock became free: a lock may be faster than words. Soon, whatever
+   * happens. Left out: it knows at once.
+   */
+  heard?(): Promise<void>
   /** Those that have left and were not forgotten yet. */
   left(): HostId[]
   forget(hosts: readonly HostId[]): void

@@ -18,12 +18,17 @@ export type BatchResult<Output = unknown> = Result<Output> & { index: number }
 export interface ResultsOptions {
   /** `'ended'` (default): as they end. `'input'`: in input order. */
   order?: 'ended' | 'input'
-  /** Aborting it ends the iteration with its reason. The batch goes on. */
+  /** Aborting it ends the iteration, which throws its reason. The batch goes on: `batch.cancel()` ends that. */
+  signal?: AbortSignal
+}
+
+export interface WatchOptions {
+  /** Aborting it ends the iteration, which throws its reason. The batch goes on: `batch.cancel()` ends that. */
   signal?: AbortSignal
 }
 
 export interface CollectOptions extends WaitOptions {
-  /** Told whenever the batch has moved on. */
+  /** Told whenever the batch has moved on. What it throws ends the wait like an abort: the batch goes on. */
   onProgress?: (progress: BatchProgress) => void
 }
 
@@ -43,8 +48,8 @@ export class Batch<Output = unknown> {
     return progressOf(await this.#view(), this.#client.clock.now())
   }
 
-  /** The progress now and whenever it moves, until the batch has ended. */
-  async *watch(options: { signal?: AbortSignal } = {}): AsyncGenerator<BatchProgress, void, undefined> {
+  /** The progress now and whenever it moves, until the batch has ended. Throws like `results`. */
+  async *watch(options: WatchOptions = {}): AsyncGenerator<BatchProgress, void, undefined> {
     checkKnown('options', options, ['signal'])
     yield* this.#watch(options.signal)
   }

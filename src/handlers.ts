@@ -25,7 +25,10 @@ export interface HandlerContext {
   readonly name: string
   /** From 1. */
   readonly attempt: number
-  /** Aborts on cancel, timeout and stop. */
+  /**
+   * Aborts when the task is cancelled, its timeout has passed, or its worker stops and the grace is over; what the handler returns or throws
+   * from then on counts for nothing. A Web Worker whose handler goes on for 1 s more is terminated. Give it to `fetch` and the like.
+   */
   readonly signal: AbortSignal
   readonly meta: unknown
   /**

@@ -18,7 +18,7 @@ export type {
   Retention,
   Settlement,
 } from './backend.js'
-export { Batch, type BatchResult, type CollectOptions, type ResultsOptions } from './batch.js'
+export { Batch, type BatchResult, type CollectOptions, type ResultsOptions, type WatchOptions } from './batch.js'
 export { type Channel, type Hint, localChannel, type StorageNotice } from './channel.js'
 export type { Inputs } from './client/chunks.js'
 export type { EnqueueManyOptions } from './client/enqueue-many.js'

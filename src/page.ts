@@ -8,11 +8,12 @@ export const pageOnline = (): boolean => typeof navigator === 'undefined' || nav
 
 type Way = [target: EventTarget, type: string, hear: () => void]
 
-/** Calls `look` when timers may have stood still or work may have become possible. Returns the way to stop. */
+/** Calls `look` when timers may have stood still, work may have become possible, or the network is gone. Returns the way to stop. */
 export function onPageEvents(look: () => void): () => void {
   const ways: Way[] = []
   if (typeof document !== 'undefined') ways.push([document, 'visibilitychange', look], [document, 'resume', look])
-  if (typeof addEventListener === 'function') ways.push([globalThis, 'pageshow', look], [globalThis, 'online', look])
+  if (typeof addEventListener === 'function')
+    for (const type of ['pageshow', 'online', 'offline']) ways.push([globalThis, type, look])
   return listen(ways)
 }
 

@@ -34,7 +34,8 @@ export interface TaskWorkerOptions {
   random?: () => number
   /**
    * False: what fails costs no attempt and waits, `blocked`, until this is true again; it is tried once a minute in the
-   * meantime. Default `navigator.onLine`.
+   * meantime. What runs while this is false, or begins within a second after that, and fails later costs none either. Default
+   * `navigator.onLine`.
    */
   online?: () => boolean
   /** Only a visible page's standby takes the role from a frozen host. Default: the document's visibility. */
@@ -77,7 +78,7 @@ const OPTIONS: Record<keyof TaskWorkerOptions, true> = {
 export interface DrainOptions extends Omit<Bounds, 'deadline'> {
   /** When to end, ms since the epoch or a Date: what runs then is aborted and given back. */
   deadline?: number | Date
-  /** Ends it as the deadline does. */
+  /** Aborting it ends the drain as the deadline does: it resolves with what it did, and throws nothing. Without effect once it has ended. */
   signal?: AbortSignal
 }
 

@@ -273,6 +273,35 @@ describe('enqueueMany', () => {
     expect(stored).toEqual([4, 8, 10])
   })
 
+  it.each([
+    { at: 4, open: true },
+    { at: 8, open: true },
+    { at: 10, open: false },
+  ])(
+    'ends with what onProgress throws at $at of 10; what is stored stays, and the call can be repeated',
+    async (broken) => {
+      const { queue, clock } = setup()
+      const told: number[] = []
+      const onProgress = ({ stored }: { stored: number }) => {
+        told.push(stored)
+        if (stored === broken.at) throw new Error('no progress bar')
+      }
+      const options = { id: 'b', chunkSize: 4 }
+      const running = queue.enqueueMany('echo', numbers(10), { ...options, onProgress })
+      await expect(running).rejects.toThrow('no progress bar')
+      // A chunk that was on its way by then is stored, or not.
+      await settle()
+      const left = await (await queue.batch('b'))?.progress()
+      expect(left?.open).toBe(broken.open)
+      expect(left?.total).toBeGreaterThanOrEqual(broken.at)
+      expect(told.at(-1)).toBe(broken.at)
+      const batch = await queue.enqueueMany('echo', numbers(10), options)
+      expect(await batch.progress()).toMatchObject({ total: 10, open: false })
+      expect((await queue.list({ state: 'available' })).items.map(({ input }) => input)).toEqual(numbers(10))
+      expect(clock.timers).toBe(0)
+    },
+  )
+
   it('refuses an input that cannot be cloned before its chunk is stored, and names it', async () => {
     const { queue } = setup()
     const inputs = numbers(10).map((n) => (n === 6 ? { user: { save: () => n } } : n))

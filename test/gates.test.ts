@@ -152,7 +152,7 @@ describe('tasks that failed offline', () => {
     expect(new Set(await w.states(bad))).toEqual(new Set(['blocked']))
   })
 
-  test('are not forgotten when the page goes offline again in the middle', async () => {
+  test('are not forgotten when the page goes offline again in the middle', { timeout: 60_000 }, async () => {
     const { w } = world()
     const ids = await asleep(w, many(3_000, ok))
     const tab = w.tab({ slots: 4 })
@@ -170,7 +170,7 @@ describe('tasks that failed offline', () => {
     expect(new Set(await w.states(ids))).toEqual(new Set(['completed']))
   })
 
-  test('are not forgotten when the storage fails in the middle', async () => {
+  test('are not forgotten when the storage fails in the middle', { timeout: 60_000 }, async () => {
     const { w } = world()
     const ids = await asleep(w, many(3_000, ok))
     const tab = w.tab({ slots: 4 })

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Departures, Locks } from '../src/backend.js'
 import { pageDepartures } from '../src/indexeddb/departures.js'
+import { messagesHeard } from '../src/indexeddb/echo.js'
 import { webLocks } from '../src/indexeddb/locks.js'
 import { OriginMark } from '../src/indexeddb/marks.js'
 import { memoryDepartures, memoryLocks } from '../src/memory/locks.js'
@@ -169,6 +170,31 @@ describe.each(kinds)('locks: $name', ({ make }) => {
 
 const places: { name: string; make: (name: string) => Departures }[] = [{ name: 'memory', make: memoryDepartures }]
 if (typeof window !== 'undefined') places.push({ name: 'page', make: pageDepartures })
+
+describe('messages', () => {
+  it('that were posted before are heard before the echo, and the echo comes soon', async () => {
+    const name = `echo-${crypto.randomUUID()}`
+    const [here, there] = [new BroadcastChannel(name), new BroadcastChannel(name)]
+    onTestFinished(() => {
+      for (const channel of [here, there]) channel.close()
+    })
+    const heard: unknown[] = []
+    here.onmessage = ({ data }) => heard.push(data)
+    for (let i = 0; i < 20; i++) {
+      there.postMessage(i)
+      await messagesHeard()
+      expect(heard).toHaveLength(i + 1)
+    }
+  })
+
+  it('are not waited for where there are none', async () => {
+    vi.stubGlobal('BroadcastChannel', undefined)
+    onTestFinished(() => {
+      vi.unstubAllGlobals()
+    })
+    await messagesHeard()
+  })
+})
 
 describe.each(places)('departures: $name', ({ name: kind, make }) => {
   it('are known until they are forgotten', () => {

@@ -329,6 +329,49 @@ describe('results', () => {
     await expect(once.result({ timeout: 0 })).rejects.toMatchObject({ name: 'TimeoutError' })
   })
 
+  it.each([1, 2, 3, 4, 5])(
+    'of a task that was stored just now are there after %i ms, or they are not',
+    async (timeout) => {
+      const { queue, backend, host, clock } = setup()
+      host.mute = true
+      const [ended, open] = [
+        await queue.enqueue('echo', 'now'),
+        await queue.enqueue('tick', undefined, { delay: 60_000 }),
+      ]
+      let answered = false
+      const found = ended.result({ timeout })
+      const late = open.result({ timeout }).catch((error: unknown) => error)
+      void late.then(() => {
+        answered = true
+      })
+      await settle()
+      await host.run(echo)
+      expect(backend.reads).toBe(0)
+      await clock.advance(timeout - 1)
+      expect(answered).toBe(false)
+      await clock.advance(1)
+      expect(await found).toBe('now')
+      expect(await late).toMatchObject({ name: 'TimeoutError' })
+      expect(clock.timers).toBe(0)
+    },
+  )
+
+  it.each([0, 3, 500])(
+    'of a task that was pruned since are not taken for late, whoever has its handle (%i ms)',
+    async (timeout) => {
+      const { queue, host, clock } = setup()
+      const task = await queue.enqueue('tick')
+      await host.run(echo)
+      await Promise.all(Array.from({ length: 300 }, () => queue.enqueue('tick')))
+      await host.run(echo)
+      await clock.advance(100_000)
+      await queue.prune({ age: 0, count: 0 })
+      const gone = expect(task.result({ timeout })).rejects.toMatchObject({ name: 'TaskNotFoundError', id: task.id })
+      await clock.advance(timeout)
+      await gone
+    },
+  )
+
   it('do not exist for ids that nobody gave out', async () => {
     const { queue, host, clock } = setup()
     const task = await queue.enqueue('tick')

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Locks } from '../src/backend.js'
+import { sleep } from '../src/clock.js'
 import { ClosedError, StorageError } from '../src/errors.js'
 import { ManualClock } from './support/clock.js'
 import { type Tab, World, type WorldOptions } from './support/world.js'
@@ -75,6 +76,43 @@ describe('with a lock', () => {
     expect(await w.backend.get([String(task?.id)])).toMatchObject([{ crashes: 0, attempt: 1, state: 'running' }])
     expect(backend.recoveries[0]).toEqual({ dead: 'others', left: ['dead'] })
     expect(w.departures.left()).toEqual([])
+  })
+
+  test('nor does it if the lock was faster than its last words', async () => {
+    const w = world()
+    await w.add([{ do: 'hang' }])
+    const dead = { host: 'dead', seq: 1, now: 0, until: Number.MAX_SAFE_INTEGER, settle: [], claim: { limit: 1 } }
+    const [task] = (await w.backend.exchange(dead)).claimed
+    const { worker, backend } = w.tab()
+    const heard = async () => {
+      await sleep(w.clock, 5)
+      w.departures.leave('dead')
+    }
+    Object.assign(backend, { departures: { ...w.departures, heard } })
+    const started = worker.start()
+    await w.clock.advance(4)
+    expect(backend.recoveries).toEqual([])
+    await w.clock.advance(1)
+    await started
+    await w.clock.advance(0)
+    expect(await w.backend.get([String(task?.id)])).toMatchObject([{ crashes: 0, attempt: 1, state: 'running' }])
+    expect(backend.recoveries).toEqual([{ dead: 'others', left: ['dead'] }])
+  })
+
+  test('who is robbed of the lock while it waits for last words takes nothing', async () => {
+    const w = world()
+    const host = w.tab()
+    const heard = () => sleep(w.clock, 5)
+    Object.assign(host.backend, { departures: { ...w.departures, heard } })
+    const started = host.worker.start()
+    await w.clock.advance(1)
+    const stolen = w.locks?.hold({ steal: true }, async () => sleep(w.clock, 100))
+    await w.clock.advance(10)
+    expect(host.backend.recoveries).toEqual([])
+    await w.clock.advance(100)
+    await Promise.all([started, stolen])
+    await w.clock.until(() => host.worker.role === 'host')
+    expect(host.backend.recoveries).toHaveLength(1)
   })
 
   test('everyone is told of the roles', async () => {
@@ -539,12 +577,21 @@ describe('the page', () => {
     page.dispatchEvent(new Event('online'))
     await clock.advance(0)
     expect(executor.began).toHaveLength(6)
+    // The network came and went while it ran: the page's events are all that tells.
+    const [away] = await w.add([{ do: 'fail', ms: 3_000, times: 1, settings: { retry: { attempts: 1 } } }])
+    await clock.advance(2_000)
+    for (const online of [false, true]) {
+      tab.page.online = online
+      page.dispatchEvent(new Event(online ? 'online' : 'offline'))
+    }
+    expect(await w.ended([String(away)], 10_000)).toEqual(['completed'])
     await worker.stop()
     expect(Object.fromEntries(listeners)).toEqual({
       visibilitychange: 0,
       resume: 0,
       pageshow: 0,
       online: 0,
+      offline: 0,
       pagehide: 0,
     })
   })

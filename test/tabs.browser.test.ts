@@ -63,8 +63,6 @@ test.for([
   { forgetful: true, noted: 'could only say so' },
 ])(
   'a standby takes over from a host that is closed and $noted, and charges nothing',
-  // What a page says as it is closed is a message, and may be lost with the page: failed once in a dozen runs, not seen why.
-  { retry: 1 },
   async ({ forgetful }, { annotate }) => {
     const scene = new Scene(Tab.open)
     const ms = await scene.takeOver({ leave: (host) => host.close(), crashes: 0, host: { forgetful } })

@@ -484,6 +484,49 @@ describe('failures', () => {
     expect(await w.backend.results([String(id)])).toMatchObject([{ attempts: 1 }])
   })
 
+  test('what begins offline and fails once the network is back goes on at once, and costs no attempt', async () => {
+    const { w, clock, page, executor } = await host({ slots: 2 })
+    page.online = false
+    const once = { retry: { attempts: 1 } }
+    const [waits, runs] = await w.add([
+      { input: { do: 'fail', times: 1 }, settings: once },
+      { input: { do: 'fail', times: 1, ms: 1_500 }, settings: once },
+    ])
+    await clock.advance(1_000)
+    page.online = true
+    // What the page's event does (roles.test.ts).
+    w.channel.post({ type: 'changed', change: 'missed' })
+    expect(await w.ended([String(waits)], 100)).toEqual(['completed'])
+    expect(executor.began).toHaveLength(3)
+    await clock.advance(600)
+    expect(executor.began).toHaveLength(4)
+    expect(await w.ended([String(runs)], 2_000)).toEqual(['completed'])
+    expect(await w.backend.results([String(waits), String(runs)])).toMatchObject([{ attempts: 1 }, { attempts: 1 }])
+  })
+
+  test('what fails within a second after the network is back is made again after that, and costs no attempt', async () => {
+    const { w, clock, page, executor } = await host()
+    page.online = false
+    const [id, final] = await w.add([
+      { input: { do: 'fail', times: 3 }, settings: { retry: { attempts: 2, delay: 10_000 } } },
+      { input: { do: 'fail', error: { retryable: false }, ms: 1 } },
+    ])
+    await clock.advance(1_000)
+    expect(executor.began).toHaveLength(2)
+    expect(await w.states([String(id), String(final)])).toEqual(['blocked', 'failed'])
+    page.online = true
+    w.channel.post({ type: 'changed', change: 'missed' })
+    await clock.advance(999)
+    expect(executor.began).toHaveLength(3)
+    expect(await w.backend.get([String(id)])).toMatchObject([{ state: 'scheduled', attempt: 1 }])
+    await clock.advance(30)
+    // From now on it is charged as ever.
+    expect(executor.began).toHaveLength(4)
+    expect(await w.backend.get([String(id)])).toMatchObject([{ state: 'scheduled', attempt: 2 }])
+    expect(await w.ended([String(id)])).toEqual(['completed'])
+    expect(await w.backend.results([String(id)])).toMatchObject([{ attempts: 2 }])
+  })
+
   test('what failed offline goes on with the next host, at the latest', async () => {
     const { w, worker, page } = await host()
     page.online = false

@@ -19,9 +19,15 @@ export interface EnqueueManyOptions extends EnqueueOptions {
   chunkSize?: number
   /** The batch stays open after the last input, so that handlers can add to it, until `batch.end()`. Default false. */
   open?: boolean
-  /** Told after every chunk how many inputs are stored, those of earlier calls included. */
+  /**
+   * Told after every chunk how many inputs are stored, those of earlier calls included. What it throws ends the call like what the
+   * inputs throw: chunks that are stored stay, and the batch stays open unless the last one is.
+   */
   onProgress?: (progress: { stored: number }) => void
-  /** Aborting it rejects with its reason. Chunks that are stored stay, and the batch stays open. */
+  /**
+   * Aborting it ends the call, which rejects with its reason, and takes no more inputs. Chunks that are stored, or being stored, stay, and
+   * their tasks run; the batch stays open, for another call with its id, or for `batch.end()` or `batch.cancel()`.
+   */
   signal?: AbortSignal
 }
 

@@ -10,7 +10,7 @@ import { FIRST_POLL, LAST_POLL, POLL_GROWTH } from './doorbell.js'
 export interface WaitOptions {
   /** In ms. Default: as long as it takes; 0: look once. */
   timeout?: number
-  /** Aborting it rejects with its reason. What is waited for goes on. */
+  /** Aborting it ends the wait, which rejects with its reason. What is waited for goes on: `cancel()` ends that. */
   signal?: AbortSignal
 }
 
@@ -61,8 +61,8 @@ export class Waiting {
   /**
    * How a task ended, as soon as it has; undefined if the timeout passed first. Rejects with TaskNotFoundError for an
    * unknown or pruned id, with InvalidOptionError, with ClosedError, with StorageError, and with the signal's reason.
-   * `storedAt`: when it was, by the monotonic clock, as far as that is known: then at first nobody has to ask whether it exists,
-   * which costs more than its result.
+   * `storedAt`: when it was, by the monotonic clock, as far as that is known: then nobody has to ask whether it exists, which costs
+   * more than its result, until the last look.
    */
   async result(id: TaskId, options: WaitOptions = {}, storedAt?: number): Promise<Result | undefined> {
     this.#client.check()
@@ -93,7 +93,7 @@ export class Waiting {
       }
       this.#add(id, place, waiter)
       if (ms !== 0 && this.#isFresh(storedAt)) this.#askSoon(id)
-      else this.#ask(id, !known)
+      else this.#ask(id, !known || ms === 0)
       const stopAborts = this.#client.onEnd([signal], (reason) => {
         stopTimer()
         this.#remove(id, place, waiter)
@@ -102,7 +102,8 @@ export class Waiting {
       if (ms === undefined || ms === 0) return
       stopTimer = this.#client.clock.timer(ms, () => {
         waiter.last = true
-        this.#ask(id, !known)
+        // It may have ended and been pruned since it was stored: then it is not that its time has not come.
+        this.#ask(id, true)
       })
     })
   }

@@ -6,13 +6,14 @@ import { inputGate, markOf, ONLINE } from '../gates.js'
 import type { FollowUpRequest } from '../handlers.js'
 import { mergeRetry, retryDecision } from '../retry.js'
 import type { ErrorRecord, HostId } from '../task.js'
+import { hadNetwork, type NetworkState } from './network.js'
 
 export interface Judging {
   /** ms since the epoch. */
   now: number
   random: () => number
-  /** False: a failure costs no attempt. */
-  online: boolean
+  /** Without one a failure costs no attempt. */
+  network: NetworkState
   maxCrashes: number
   table: HandlerTable
   host: HostId
@@ -51,13 +52,15 @@ function failed(
   task: Claimed,
   error: ErrorRecord,
   times: { startedAt: number; finishedAt: number },
-  { now, random, online, table }: Judging,
+  { now, random, network, table }: Judging,
 ): Settlement {
   const { attempt, crashes, settings } = task
   const own = Object.hasOwn(table, task.name) ? table[task.name]?.retry : undefined
   const policy = mergeRetry(own, settings.retry)
   // Without a network the attempt proves nothing, unless the handler says that its error is final.
-  if (!online && error.retryable !== false) {
+  const had = error.retryable === false ? 'settled' : hadNetwork(network, times.finishedAt - times.startedAt)
+  if (typeof had === 'number') return { ...at(task), to: 'aside', order: now + had, attempt, crashes, error }
+  if (had === 'none') {
     const why = 'It failed while there was no network, and goes on when there is one.'
     // What has waited longest is tried first: the page may be online after all, and these the ones that fail.
     return { ...at(task), to: 'aside', gate: ONLINE, order: Math.floor(now), attempt, crashes, error, why }

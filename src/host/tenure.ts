@@ -87,18 +87,24 @@ export class Tenure {
 
   /** The handlers; undefined if it ended before it began. */
   async #begin(lost: AbortSignal): Promise<HandlerTable | undefined> {
-    const { executor, concurrency } = this.#parts.settings
+    const { backend, settings } = this.#parts
+    const { executor, concurrency } = settings
     const opening = executor.open(
       (report) => {
         this.#loop?.report(report)
         if (report.type === 'workers') this.#on.workers()
-        if (report.type === 'trouble') this.#parts.settings.onError(report.error)
+        if (report.type === 'trouble') settings.onError(report.error)
       },
       concurrency === undefined ? {} : { concurrency },
     )
-    const recovering = this.#chores.unlessFull(() => this.#chores.recover())
+    const over = () => lost.aborted || this.#stopping.signal.aborted
+    const recovering = this.#chores.unlessFull(async () => {
+      // The lock may have come faster than the last words of who had it.
+      await backend.departures?.heard?.()
+      if (!over()) await this.#chores.recover()
+    })
     const ready = Promise.all([opening, recovering]).then(async ([table]) => {
-      if (lost.aborted || this.#stopping.signal.aborted) return table
+      if (over()) return table
       await this.#chores.unlessFull(() => this.#chores.unpark(table))
       return table
     })

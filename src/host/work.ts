@@ -5,6 +5,7 @@ import { ONLINE } from '../gates.js'
 import type { HostId } from '../task.js'
 import { Exchanges } from './exchanges.js'
 import { leaseEnd } from './lease.js'
+import { Network } from './network.js'
 import { afterIdle, claimLimit, freshPace, isTooMuch, measure, observe, SILENCE } from './pacing.js'
 import { Hand } from './running.js'
 import { freshTally, type HostParts, type Tally } from './settings.js'
@@ -26,6 +27,7 @@ export class Work {
   readonly #parts: HostParts
   readonly #host: HostId
   readonly #table: HandlerTable
+  readonly #network: Network
   #pace = freshPace
   /** Attempts that ended since there was work, or since the rate was last measured. */
   #ended = { since: 0, count: 0 }
@@ -57,6 +59,7 @@ export class Work {
     this.#parts = parts
     this.#host = host
     this.#table = table
+    this.#network = new Network(parts.settings.online, parts.clock)
     this.#parked = parked
     this.toClaim = toClaim
     this.hand = new Hand(table)
@@ -68,6 +71,7 @@ export class Work {
   look(): void {
     this.#news = this.more = true
     this.#inVain = 0
+    this.#network.look()
   }
 
   hear(hint: Hint): void {
@@ -99,7 +103,7 @@ export class Work {
     const { random, maxCrashes, concurrency = 1 } = settings
     const host = this.#host
     const at = clock.monotonic()
-    const judging = { now: clock.now(), random, online: settings.online(), maxCrashes, table: this.#table, host }
+    const judging = { now: clock.now(), random, network: this.#network.look(), maxCrashes, table: this.#table, host }
     let ms = 0
     for (const run of runs) {
       ms += run.finishedAt - run.startedAt
@@ -243,7 +247,10 @@ export class Work {
     this.loseBeyond(held)
     // Claimed before someone said to stop: they go back.
     if (this.#closing) for (const { key } of runs) this.#return(key)
-    else if (runs.length > 0) this.#parts.settings.executor.give(runs)
+    else if (runs.length > 0) {
+      this.#network.look()
+      this.#parts.settings.executor.give(runs)
+    }
   }
 
   /** Extends the lease and learns what was cancelled. Resolves to false if this host was voided. */

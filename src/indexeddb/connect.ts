@@ -3,7 +3,9 @@ import type { Clock } from '../clock.js'
 import { StorageError } from '../errors.js'
 import type { Layout } from '../plan/migrations.js'
 import { stores } from '../plan/records.js'
+import { isGecko } from './engine.js'
 import { newerVersion } from './failures.js'
+import { LayoutMark } from './marks.js'
 import { migrate } from './migrate.js'
 import type { Database, Schema } from './schema.js'
 import { abort } from './transaction.js'
@@ -42,9 +44,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       blocked = true
     },
   }
+  const mark = new LayoutMark(name)
   let connection = await patiently(told)
   if (!connection) {
-    const older = isOlder(name, layout.version)
+    const older = isOlder(name, layout.version, mark.layout)
     const again = patiently(told)
     // Where one tab holds the database and another lets go of it a moment later, Firefox says nothing.
     void older.then((is) => is && !connection && told.blocked())
@@ -59,6 +62,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     connection.db.close()
     throw foreign(name)
   }
+  mark.set(layout.version)
   return connection
 }
 
@@ -137,8 +141,12 @@ function patiently(options: ConnectOptions): Promise<Connection | undefined> {
 /**
  * Whether there is such a database of an older layout. May never answer, but asking is good for something else too: the first
  * opening after Safari's start may not answer either until the list is asked for. https://bugs.webkit.org/show_bug.cgi?id=226547
+ *
+ * Firefox (140, tried) must not be asked: its list waits for an upgrade or deletion that waits, and until then no database of the
+ * whole site opens any more. There it is what was marked the last time that counts.
  */
-async function isOlder(name: string, version: number): Promise<boolean> {
+async function isOlder(name: string, version: number, marked: number | undefined): Promise<boolean> {
+  if (isGecko()) return marked !== undefined && marked < version
   const all = (await indexedDB.databases?.().catch(() => undefined)) ?? []
   return all.some((each) => each.name === name && (each.version ?? version) < version)
 }

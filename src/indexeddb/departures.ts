@@ -1,4 +1,5 @@
 import type { Departures } from '../backend.js'
+import { messagesHeard } from './echo.js'
 import { attempt, marksHere } from './marks.js'
 
 /**
@@ -11,6 +12,9 @@ export function pageDepartures(name: string): Departures {
   return {
     // Should it fail, the tasks will count a crash, no more.
     leave: (host) => attempt(() => marksHere()?.setItem(prefix + host, '')),
+
+    // They say it on the channel too, and whoever hears it there notes it. What they note themselves comes its own way, and may be late.
+    heard: messagesHeard,
 
     left() {
       const marks = marksHere()

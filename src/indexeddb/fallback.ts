@@ -112,6 +112,7 @@ export function departuresUntil(fallen: AbortSignal, departures: Departures): De
       departures.leave(host)
       if (fallen.aborted) own.leave(host)
     },
+    heard: async () => now().heard?.(),
     left: () => now().left(),
     forget: (gone) => now().forget(gone),
   }

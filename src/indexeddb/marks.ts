@@ -46,3 +46,25 @@ export class OriginMark {
     attempt(() => marksHere()?.removeItem(this.#key))
   }
 }
+
+/** Of which layout the database was when it was last opened, for where nobody can be asked (connect.ts). */
+export class LayoutMark {
+  readonly #key: string
+
+  constructor(name: string) {
+    this.#key = `sitq:${name}:layout`
+  }
+
+  /** undefined: not known. */
+  get layout(): number | undefined {
+    return Number(marksHere()?.getItem(this.#key)) || undefined
+  }
+
+  set(layout: number): void {
+    if (this.layout !== layout) attempt(() => marksHere()?.setItem(this.#key, String(layout)))
+  }
+
+  forget(): void {
+    attempt(() => marksHere()?.removeItem(this.#key))
+  }
+}

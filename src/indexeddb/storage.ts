@@ -5,6 +5,7 @@ import { currentLayout, type Layout } from '../plan/migrations.js'
 import type { Plan, RunOptions, Storage } from '../storage.js'
 import { isLost, toldError } from './failures.js'
 import { type DatabaseEvent, Link } from './link.js'
+import { LayoutMark } from './marks.js'
 import type { Database } from './schema.js'
 import { drive, NoAnswerError } from './transaction.js'
 
@@ -143,6 +144,7 @@ export class IndexedDBStorage implements Storage {
     await this.close()
     try {
       await deleteDB(this.name, { blocked: () => this.#link.blocked() })
+      new LayoutMark(this.name).forget()
     } catch (error) {
       throw unopened ?? toldError(error, false)
     }

@@ -1,6 +1,7 @@
 import { unwrap } from 'idb'
 import { fill } from '../found.js'
 import { KeyTakenError, type Plan, type RawRead, type RunOptions, type Write } from '../storage.js'
+import { isGecko, isWebKit } from './engine.js'
 import { answer, issue, RefusedError, request, UnreadableError, valid, withKeys } from './requests.js'
 import type { Database, Upgrade } from './schema.js'
 
@@ -144,13 +145,7 @@ async function waves<T>(tx: IDBTransaction, steps: Plan<T>): Promise<{ writes: r
  * WebKitGTK (tried: 2.50) can't store a Blob in a private window. It finds that out late: a transaction that was committed explicitly is told
  * to be stored then, and is not.
  */
-function maySayCommit(writes: number): boolean {
-  if (typeof navigator === 'undefined') return true
-  // Everyone else's says "like Gecko".
-  const isGecko = /\bGecko\/\d/.test(navigator.userAgent)
-  const isWebKit = /AppleWebKit(?!.*Chrome)/.test(navigator.userAgent)
-  return !isWebKit && (!isGecko || writes === 1)
-}
+const maySayCommit = (writes: number): boolean => !isWebKit() && (!isGecko() || writes === 1)
 
 /** Why a transaction failed, told by its requests or, if it failed only when it was to be committed, by itself. */
 function reasonOf(failures: readonly unknown[], tx: IDBTransaction): unknown {
