@@ -227,7 +227,7 @@ export interface Locks {
 export interface AppendListener {
   /** They are about to be: an exchange that is asked for before this returns goes with them, and finds them, in one transaction. */
   offered(): void
-  /** They are being: what is asked for from now on comes after that. Not of those that an exchange has gone with. */
+  /** They are being: what is asked for from now on comes after that. Not of those that an exchange of this host has gone with. */
   begun(): void
 }
 

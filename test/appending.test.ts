@@ -1,11 +1,16 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { AlikeTasks } from '../src/backend.js'
 import { localChannel } from '../src/channel.js'
+import { StorageError } from '../src/errors.js'
 import { IndexedDBStorage } from '../src/indexeddb/storage.js'
 import { LocalBackend } from '../src/local.js'
 import { MemoryStorage } from '../src/memory/storage.js'
+import type { Plan, RunOptions } from '../src/storage.js'
+import { TaskWorker } from '../src/worker.js'
 import { allFaults, FaultyStorage } from './model/faults.js'
 import { audit } from './support/audit.js'
+import { ManualClock } from './support/clock.js'
+import { ScriptedExecutor } from './support/executor.js'
 
 /** Tabs on one database, which must balance afterwards. */
 function setup(count = 1) {
@@ -89,6 +94,78 @@ describe('an exchange that goes with an append', () => {
       await audit(inner)
     },
   )
+})
+
+/** Notes how durable outcomes are to be. */
+class NotingStorage extends MemoryStorage {
+  /** Refuses the next outcomes. */
+  refuses = false
+  readonly outcomes: RunOptions['durability'][] = []
+
+  override run<T>(plan: () => Plan<T>, options: RunOptions): Promise<T> {
+    return super.run(() => this.#noting(plan(), options), options)
+  }
+
+  *#noting<T>(plan: Plan<T>, { durability }: RunOptions): Plan<T> {
+    const end = yield* plan
+    if (!end.writes.some(({ store }) => store === 'outcomes')) return end
+    if (this.refuses) throw new StorageError('unavailable', 'refused')
+    this.outcomes.push(durability)
+    return end
+  }
+}
+
+describe('hosts of the page that stores tasks', () => {
+  const task = { queue: 'q', name: 'work', input: { do: 'ok', ms: 100 }, priority: 0 }
+
+  function workers(count: number, storage = new MemoryStorage()) {
+    const clock = new ManualClock()
+    // A page that is hidden: it looks again when timers fire, which they do late.
+    const late = { ms: 0 }
+    const timer = (ms: number, fire: () => void) => clock.timer(Math.max(ms, late.ms), fire)
+    const time = { now: () => clock.now(), monotonic: () => clock.monotonic(), timer }
+    const backend = new LocalBackend({ storage, channel: localChannel(), clock })
+    const all = Array.from({ length: count }, () => {
+      const executor = new ScriptedExecutor({ clock })
+      const worker = new TaskWorker({ backend, clock: time }, { executor, random: () => 0.5, onError: () => {} })
+      return { executor, worker }
+    })
+    onTestFinished(async () => {
+      const stopped = Promise.all(all.map(({ worker }) => worker.stop({ grace: 0 })))
+      await clock.advance(20_000)
+      await stopped
+    })
+    const start = () => Promise.all(all.map(({ worker }) => worker.start()))
+    const add = (tasks: number, options = {}) => backend.add(Array(tasks).fill(task), { now: clock.now(), ...options })
+    return { clock, late, start, add, began: () => all.map(({ executor }) => executor.began.length) }
+  }
+
+  it('share them, where there are no locks: one claims with the append, the others after it', async () => {
+    const { clock, start, add, began } = workers(2)
+    await start()
+    await add(2)
+    await clock.advance(1_000)
+    expect(began()).toEqual([1, 1])
+    await add(20)
+    await clock.advance(1_200)
+    expect(began()).toEqual([11, 11])
+  })
+
+  it('record outcomes as durably as ever, also those that were refused before', async () => {
+    const storage = new NotingStorage()
+    const { clock, late, start, add } = workers(1, storage)
+    await start()
+    await add(1)
+    await clock.advance(1_000)
+    storage.refuses = true
+    late.ms = 5_000
+    await add(1)
+    await clock.advance(1_000)
+    storage.refuses = false
+    await add(1, { durability: 'relaxed' })
+    await clock.advance(10_000)
+    expect(storage.outcomes).toEqual([undefined, undefined, undefined])
+  })
 })
 
 describe('chunks of a batch that follow each other', () => {

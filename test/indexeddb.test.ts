@@ -218,6 +218,24 @@ describe('IndexedDB: a page that is left', () => {
     expect(claimed).toMatchObject([{ crashes: 0 }])
   })
 
+  it('stores when it is back what it was storing, without the exchange of its host that went with it', async () => {
+    const { storage, a, b } = await pages()
+    await a.add([task], { now })
+    const answers: Promise<unknown>[] = []
+    a.appends.listen({ offered: () => void answers.push(a.exchange(claiming('a'))), begun: () => {} })
+    const { generation } = storage
+    const left = leaveInTransaction(storage)
+    const adding = a.add([task], { now })
+    await left
+    await expect(answers[0]).rejects.toMatchObject({ name: 'StorageError', code: 'unavailable' })
+    expect(await b.counts()).toMatchObject({ available: 2 })
+    expect(storage.generation).toBe(generation)
+    storage.back()
+    await adding
+    expect(answers).toHaveLength(1)
+    expect(await b.counts()).toMatchObject({ available: 3, running: 0 })
+  })
+
   it('does not open the database for that, where memory is there to fall to', async () => {
     const { storage } = make()
     const falling = new FallbackStorage(storage)

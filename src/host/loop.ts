@@ -103,7 +103,8 @@ export class Loop {
    * be recorded, which whoever stores would have to wait for.
    */
   offered(): void {
-    if (this.#end || this.#busy || this.#work.hand.done > 0 || !this.#work.appending()) return
+    const { hand, exchanges } = this.#work
+    if (this.#end || this.#busy || hand.done > 0 || exchanges.open || !this.#work.appending()) return
     const next = this.#next()
     if (typeof next !== 'number') void this.#do(next)
   }

@@ -30,6 +30,10 @@ interface Hope {
   value: AppendValue
 }
 
+interface Companion extends Guest {
+  host: AppendListener
+}
+
 /** A turn is over when what was added is committed, or refused. */
 interface Turn {
   over: Promise<unknown>
@@ -125,7 +129,7 @@ export class Appender {
     if (hope) {
       // Whoever stores waits until what is claimed has been read: a block at most. And chunks follow each other without a pause.
       const alone = options.batch !== undefined || hope.adds.length > 1
-      const guest = alone ? undefined : this.#company.invite(() => this.#tell('offered'))
+      const guest = alone ? undefined : this.#invite()
       try {
         await this.#tryHope(hope, guest, begin, durability)
         return hope.value
@@ -153,37 +157,36 @@ export class Appender {
 
   async #tryHope(
     hope: Hope,
-    guest: Guest | undefined,
+    guest: Companion | undefined,
     begin: () => void,
     durability: Pick<AddOptions, 'durability'>,
   ): Promise<void> {
     const of = this.#forgotten
     const check = () => {
-      if (of !== this.#forgotten) throw new KeyTakenError('What was seen is void.')
+      if (of !== this.#forgotten || guest?.unless?.aborted) throw new KeyTakenError('What was seen is void.')
     }
     const begun = <T>(rest: () => Plan<T>) => {
       check()
       begin()
-      return checked(rest(), check)
+      return this.#begin(checked(rest(), check), guest?.host)
     }
     const options = { write: true, first: hope.adds, ...durability }
-    if (guest) {
-      const { unless } = guest
-      guest.answer(
-        await this.#runner.try(() => begun(guest.plan), { ...options, stores, ...(unless ? { unless } : {}) }),
-      )
-    } else {
-      await this.#runner.try(() => this.#begin(begun(() => hope.plan())), { ...options, stores: hope.stores })
+    if (guest) guest.answer(await this.#runner.try(() => begun(guest.plan), { ...options, stores }))
+    else await this.#runner.try(() => begun(() => hope.plan()), { ...options, stores: hope.stores })
+  }
+
+  /** The first host that has time goes with it; the others find what that one leaves. */
+  #invite(): Companion | undefined {
+    for (const host of [...this.#hosts]) {
+      const guest = this.#company.invite(() => host.offered())
+      if (guest) return { ...guest, host }
     }
+    return undefined
   }
 
-  #begin<T>(plan: Plan<T>): Plan<T> {
-    this.#tell('begun')
+  #begin<T>(plan: Plan<T>, companion?: AppendListener): Plan<T> {
+    for (const host of [...this.#hosts]) if (host !== companion) host.begun()
     return plan
-  }
-
-  #tell(what: keyof AppendListener): void {
-    for (const host of [...this.#hosts]) host[what]()
   }
 
   #saw(key: string, lane: Lane, tail: Position): void {

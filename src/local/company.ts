@@ -1,5 +1,7 @@
 /** Exchanges of this page that go with an append, in one transaction: where a host has nothing to do, a task is claimed as it is stored. */
+import { onAbort } from '../abort.js'
 import type { Exchanged } from '../backend.js'
+import { StorageError } from '../errors.js'
 import type { Plan } from '../storage.js'
 
 /** An exchange that was asked for. */
@@ -38,8 +40,14 @@ export class Company {
   /** undefined: there is no append to go with. */
   join({ plan, unless, alone }: Asked): Promise<Exchanged> | undefined {
     if (!this.#inviting || this.#guest) return undefined
-    return new Promise((resolve) => {
-      this.#guest = { plan, unless, answer: resolve, leave: (inDoubt) => resolve(alone(inDoubt)) }
+    return new Promise((resolve, reject) => {
+      // The tasks are stored when the page is back; whoever asked is dropped, and does not wait for that.
+      const stop = onAbort([unless], () => reject(new StorageError('unavailable', 'The page was left meanwhile.')))
+      const answer = (exchanged: Exchanged | Promise<Exchanged>) => {
+        stop()
+        resolve(exchanged)
+      }
+      this.#guest = { plan, unless, answer, leave: (inDoubt) => unless?.aborted || answer(alone(inDoubt)) }
     })
   }
 }
