@@ -11,7 +11,7 @@ export type Hint =
   | { type: 'ended'; intervals: number[]; batches: string[] }
   /**
    * Something else changed: running tasks were cancelled, a queue was paused, resumed, or a gate opened. `'missed'`: hints
-   * may have been lost while this page was away or stood still.
+   * may have been lost while this page was away or stood still, or left unsaid because nobody knew of it.
    */
   | { type: 'changed'; change: string }
   /** A standby asks whether the host is alive. */

@@ -79,6 +79,7 @@ it('one that answers late is told all the same, and one that went without a word
   a.neighbours.come()
   wait(3_000)
   expect(a.neighbours.leaveUnsaid()).toBe(true)
+  wait(60_000)
   b.deaf = false
   b.neighbours.hear(a.said[0] ?? { type: 'gone', from: '' })
   expect(a.missed).toBe(1)

@@ -12,7 +12,7 @@ export type QueueEvent =
   | { type: 'ended'; count: number; batches: string[] }
   /**
    * Something else happened, for example `'cancel'`, `'retry'`, `'clear'`, `'pause'` or `'resume'`. `'missed'`: this page was
-   * in the back/forward cache or frozen, and events may have been lost.
+   * in the back/forward cache or frozen, or there is one that the others did not know of: events may have been lost.
    */
   | { type: 'changed'; change: string }
   /** A worker began or ended its role. */

@@ -6,7 +6,10 @@ export type Presence = { type: 'here'; from: string; asks: boolean } | { type: '
 
 /** Within so long, in ms, whoever is there has answered, unless its thread is busy; until then nobody is alone. */
 const ANSWERED = 100
-/** Who comes may have looked just before something was stored, and be heard after that: so long after, in ms, it is told. */
+/**
+ * Who comes may have looked just before something was stored, and be heard after that: so long after, in ms, it is told. Who was there
+ * before and answers late, because its thread was busy, is told whenever that was.
+ */
 const REMEMBERED = 10_000
 
 export interface NeighboursOptions {
@@ -59,7 +62,7 @@ export class Neighbours {
     if (presence.asks) this.#say({ type: 'here', from: this.#id, asks: false })
     if (this.#known.has(from)) return
     this.#known.add(from)
-    if (this.#now() - this.#unsaidAt < REMEMBERED) this.#missed()
+    if (this.#now() - this.#unsaidAt < (presence.asks ? REMEMBERED : Number.POSITIVE_INFINITY)) this.#missed()
     this.#unsaidAt = Number.NEGATIVE_INFINITY
   }
 
