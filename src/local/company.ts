@@ -2,7 +2,7 @@
 import { onAbort } from '../abort.js'
 import type { Exchanged } from '../backend.js'
 import { StorageError } from '../errors.js'
-import type { Plan } from '../storage.js'
+import { inDoubt, type Plan } from '../storage.js'
 
 /** An exchange that was asked for. */
 export interface Asked {
@@ -42,7 +42,9 @@ export class Company {
     if (!this.#inviting || this.#guest) return undefined
     return new Promise((resolve, reject) => {
       // The tasks are stored when the page is back; whoever asked is dropped, and does not wait for that.
-      const stop = onAbort([unless], () => reject(new StorageError('unavailable', 'The page was left meanwhile.')))
+      const stop = onAbort([unless], () =>
+        reject(inDoubt(new StorageError('unavailable', 'The page was left meanwhile.'))),
+      )
       const answer = (exchanged: Exchanged | Promise<Exchanged>) => {
         stop()
         resolve(exchanged)
