@@ -55,8 +55,6 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.browser.test.ts'],
           setupFiles: ['fake-indexeddb/auto'],
-          // Two files at a time also on two cores, where Vitest would take one: many wait for a browser most of the time.
-          maxWorkers: 2,
           ...limits,
         },
       },

@@ -1,9 +1,12 @@
 import { inline, type QueueEvent, TaskQueue, TaskWorker } from 'sitq'
 import { IndexedDBBackend } from 'sitq/indexeddb'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { cdp, commands, server } from 'vitest/browser'
 
 // What happens to a database while pages have it open.
+
+// Tabs load hundreds of modules, and a busy machine takes its time.
+vi.setConfig({ testTimeout: 40_000 })
 
 const handlers = { double: (n: number) => n * 2 }
 

@@ -157,6 +157,47 @@ describe('the alarm', () => {
 })
 
 describe('an object that goes down', () => {
+  it.each([
+    ['after each chunk of an import, its answer lost', true],
+    ['before each chunk of an import has come', false],
+  ])(
+    '%s, has all of it once, and ends the batch',
+    async (_, comes) => {
+      const { queue, object, die } = start('idle')
+      const asked = new Set<unknown>()
+      const stub = () => ({
+        async sitq(call: { method: string; id?: string }) {
+          const live = object()
+          const send: unknown = Reflect.get(live, 'sitq')
+          const answer = async () => typeof send === 'function' && (await Reflect.apply(send, live, [call]))
+          if (call.method !== 'addAlike' || asked.has(call.id)) return answer()
+          asked.add(call.id)
+          if (comes) await answer()
+          await die()
+          throw new Error('Network connection lost.')
+        },
+      })
+      const importing = new TaskQueue<Handlers>({ backend: new DurableObjectBackend({ stub }) })
+      onTestFinished(async () => {
+        await importing.close()
+        await importing.backend.close()
+      })
+      async function* inputs() {
+        for (let i = 0; i < 900; i++) yield i
+      }
+      const progress: number[] = []
+      const onProgress = ({ stored }: { stored: number }) => progress.push(stored)
+      await importing.enqueueMany('echo', inputs(), { id: 'import', chunkSize: 300, onProgress })
+      expect(asked.size).toBeGreaterThanOrEqual(3)
+      expect(progress.at(-1)).toBe(900)
+      expect(await queue.counts()).toMatchObject({ available: 900 })
+      expect(await (await queue.batch('import'))?.progress()).toMatchObject({ total: 900, open: false })
+      await new TaskWorker(queue, { executor: inline(handlersOf()) }).drain()
+      expect(await (await queue.batch('import'))?.progress()).toMatchObject({ total: 900, done: 900, completed: 900 })
+    },
+    30_000,
+  )
+
   it('runs again at once what it ran, long before any lease has run out', async () => {
     const { queue, object, die } = start()
     const tasks = await Promise.all(['a', 'b'].map((note) => queue.enqueue('wait', { ms: 500, note })))

@@ -144,9 +144,8 @@ export function* append(
   }
   yield* draft.load({ ledgers: true, batches: chunk ? [chunk.id] : [] })
   if (options.again) {
-    const stretches = layOut(tasks, now, 0, chunk && { batch: chunk.id })
-    const starts = yield* sought(draft, stretches, options)
-    if (starts) return { writes: [], value: { ignored: 0, stretches, starts, lanes: [] } }
+    const value = yield* sought(draft, tasks, options)
+    if (value) return { writes: [], value }
   }
   const count = countOf(tasks)
   let ignored = 0
@@ -185,35 +184,42 @@ export function* append(
 const AGAIN = 60_000
 const BLOCKS = 256
 
-/** Where the blocks of an append are that bear its nonce: of all of them, or of none. */
+/**
+ * What came of an append whose blocks bear this nonce; undefined: nothing that counts. All of it was stored, or nothing. Where
+ * the chunk of a batch is not found the batch tells the rest: it counts what it has, so that nothing is added twice.
+ */
 function* sought(
   draft: Draft,
-  stretches: readonly Stretch[],
-  { now, nonce }: { now: number; nonce: string },
-): Step<Start[] | undefined> {
+  tasks: NewTasks,
+  { now, nonce, batch: chunk }: { now: number; nonce: string; batch?: BatchChunk },
+): Step<AppendValue | undefined> {
+  const joined = chunk && { batch: chunk.id }
+  const all = layOut(tasks, now, 0, joined)
   const lanes = new Map<Lane, ReadOf<'block'>>()
-  const limit = BLOCKS + stretches.length
-  for (const stretch of stretches) {
+  const limit = BLOCKS + all.length
+  for (const stretch of all) {
     const lane = findLane(draft, stretch)?.lane
     if (lane === undefined) return undefined // it was allotted with the first block
     lanes.set(lane, lanes.get(lane) ?? range('block', [lane, 0], [lane, LAST], { limit, reverse: true }))
   }
+  if (lanes.size === 0) return undefined // the end of a batch's input, or nothing at all
   yield [...lanes.values()]
   const mine = new Map([...lanes].map(([lane, { found }]) => [lane, found.filter((made) => made.nonce === nonce)]))
-  const starts: Start[] = []
-  for (const stretch of stretches) {
-    const lane = findLane(draft, stretch)?.lane ?? Number.NaN
-    const made = mine.get(lane)?.pop()
-    if (!made) {
-      const { found = [] } = lanes.get(lane) ?? {}
-      const seenAll = found.length < limit || (found.at(-1)?.at ?? now) < now - AGAIN
-      if (seenAll && starts.length === 0) return undefined
-      throw new StorageError(
-        'lost',
-        'So much was stored since that nobody knows whether this was: look before you repeat it.',
-      )
-    }
-    starts.push({ lane, from: made.from })
-  }
-  return starts
+  const stored = [...mine.values()].flat().reduce((sum, { from, to }) => sum + to - from, 0)
+  // Each of its lanes would have a block of it.
+  const isSeen = ({ found }: ReadOf<'block'>) => found.length < limit || (found.at(-1)?.at ?? now) < now - AGAIN
+  if (stored === 0 && (chunk || [...lanes.values()].some(isSeen))) return undefined
+  // The first ones of a chunk were left out if the batch had them.
+  const ignored = chunk ? Math.max(0, countOf(tasks) - stored) : 0
+  const stretches = layOut(tasks, now, ignored, joined)
+  const starts = stretches.flatMap((stretch): Start[] => {
+    const made = mine.get(findLane(draft, stretch)?.lane ?? Number.NaN)?.pop()
+    return made && made.to - made.from === stretch.content.inputs.length ? [{ lane: made.lane, from: made.from }] : []
+  })
+  if (starts.length === stretches.length) return { ignored, stretches, starts, lanes: [] }
+  if (chunk) return undefined
+  throw new StorageError(
+    'lost',
+    'So much was stored since that nobody knows whether this was: look before you repeat it.',
+  )
 }

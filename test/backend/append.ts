@@ -57,6 +57,39 @@ export function appendTests(kit: Kit): void {
       expect(await b.counts()).toEqual({ available: 281 })
     })
 
+    it('asked for again for a batch, tells how many of a chunk it had before, and stores the rest once', async () => {
+      const b = await start(kit)
+      const batch = { id: 'imported', queue: 'default', offset: 0, open: true }
+      const like = { queue: 'default', name: 'n', priority: 0 }
+      const alike = { ...like, inputs: upTo(300), sizes: upTo(300).map(() => 8) }
+      const options = { now: b.now, nonce: 'mine', batch }
+      // An import that was interrupted; this is the one that goes on.
+      await b.added(44, batch)
+      await b.backend.addAlike(alike, options)
+      expect(await b.backend.addAlike(alike, { ...options, again: true })).toBe(44)
+      expect(await b.backend.batch('imported')).toMatchObject({ total: 300, open: true })
+      // So much within a minute that its blocks are not found any more: the batch knows that it has all of it.
+      for (const n of upTo(4)) await b.added(upTo(70).map(() => ({ input: 'x'.repeat(70_000 + n) })))
+      expect([44, 300]).toContain(await b.backend.addAlike(alike, { ...options, again: true }))
+      const next = { ...options, nonce: 'next', batch: { ...batch, offset: 300 }, again: true }
+      expect(await b.backend.addAlike(alike, next)).toBe(0)
+      expect(await b.backend.batch('imported')).toMatchObject({ total: 600, open: true })
+      expect(await b.counts()).toEqual({ available: 600 + 280 })
+    })
+
+    it('asked for again for the end of a batch, which had no inputs, ends it', async () => {
+      const b = await start(kit)
+      const batch = { id: 'imported', queue: 'default', offset: 0, open: true }
+      await b.added(3, batch)
+      await b.runAll()
+      const none = { queue: 'default', name: 'n', priority: 0, inputs: [], sizes: [] }
+      const options = { now: b.now, nonce: 'end', again: true, batch: { ...batch, offset: 3, open: false } }
+      for (let asked = 0; asked < 2; asked++) {
+        await b.backend.addAlike(none, options)
+        expect(await b.backend.batch('imported')).toMatchObject({ total: 3, completed: 3, open: false, endedAt: b.now })
+      }
+    })
+
     it('stores all there is to a task', async () => {
       const b = await start(kit)
       const settings = { timeout: 5, meta: { a: 1 }, retry: { attempts: 9 } }
