@@ -6,6 +6,15 @@ export const pageVisible = (): boolean => typeof document === 'undefined' || doc
 /** False only where the platform says so: a hint. */
 export const pageOnline = (): boolean => typeof navigator === 'undefined' || navigator.onLine !== false
 
+/**
+ * Whether the page stays as it is, as far as anyone knows: it is shown, and not just being left. What is begun in one that does not
+ * should be handed over at once. Others may hear of `pagehide` before any listener of ours; the event that is being dispatched tells.
+ */
+export function pageStays(): boolean {
+  const event: unknown = Reflect.get(globalThis, 'event')
+  return pageVisible() && !(typeof Event !== 'undefined' && event instanceof Event && event.type === 'pagehide')
+}
+
 type Way = [target: EventTarget, type: string, hear: () => void]
 
 /** Calls `look` when timers may have stood still, work may have become possible, or the network is gone. Returns the way to stop. */

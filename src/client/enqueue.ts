@@ -92,7 +92,7 @@ export class Enqueuer {
     const group = this.#group
     this.#group = undefined
     if (!group) return
-    const work: Promise<void> = this.#store(group, 0, group.tasks.length, { left: SEARCHES }).then(() => {
+    const work: Promise<void> = this.#store(group, 0, group.tasks.length, { left: SEARCHES }).finally(() => {
       group.at = this.#client.clock.monotonic()
       group.end()
       this.#busy.delete(work)
@@ -100,7 +100,7 @@ export class Enqueuer {
     this.#busy.add(work)
   }
 
-  /** A task the storage refuses must not take the others down with it: the group is halved until it stands alone. Never rejects. */
+  /** A task the storage refuses must not take the others down with it: the group is halved until it stands alone. */
   async #store(group: Group, from: number, to: number, searches: { left: number }): Promise<void> {
     const { backend, clock } = this.#client
     const { durability } = group

@@ -103,10 +103,11 @@ export class Loop {
    * be recorded, which whoever stores would have to wait for.
    */
   offered(): void {
+    if (this.#end || this.#busy || this.#closing || this.#makeRoom || this.#now < this.#retryAt) return
     const { hand, exchanges } = this.#work
-    if (this.#end || this.#busy || hand.done > 0 || exchanges.open || !this.#work.appending()) return
-    const next = this.#next()
-    if (typeof next !== 'number') void this.#do(next)
+    // Chores come first, as ever, and nobody who stores waits for them.
+    if (hand.done > 0 || exchanges.open || this.#limit <= 0 || this.#chore(false)) return
+    if (this.#work.appending()) void this.#do(() => this.#exchange(false))
   }
 
   /** Tasks are being stored from this page. */

@@ -1,9 +1,9 @@
 import { onAbort } from '../abort.js'
-import type { Locks } from '../backend.js'
+import type { Appends, Locks } from '../backend.js'
 import type { Hint } from '../channel.js'
 import { sleep } from '../clock.js'
 import { ClosedError, StorageError } from '../errors.js'
-import { onPageEvents, onPageLeft } from '../page.js'
+import { onPageEvents, onPageLeft, pageStays } from '../page.js'
 import type { HostId } from '../task.js'
 import { Backoff } from './backoff.js'
 import { type Bounds, freshTally, type HostParts, type Tally } from './settings.js'
@@ -66,8 +66,7 @@ export class Life {
     try {
       if (this.#stopped) return
       ways.push(backend.channel.listen((hint) => this.#hear(hint)))
-      const appends = { offered: () => this.#tenure?.offered(), begun: () => this.#tenure?.appending() }
-      if (backend.appends) ways.push(backend.appends.listen(appends))
+      if (backend.appends) ways.push(this.#listenToAppends(backend.appends))
       ways.push(onPageEvents(() => this.#look()))
       const leave = () => this.#leave()
       ways.push(onPageLeft(leave, () => this.#away?.abort()))
@@ -82,6 +81,22 @@ export class Life {
       if (this.#learning) await settings.executor.close().catch(settings.onError)
       this.#become('stopped')
     }
+  }
+
+  #listenToAppends(appends: Appends): () => void {
+    // What an app's own option throws here must not keep its task from being stored.
+    const safely = (tell: () => void) => {
+      try {
+        tell()
+      } catch (error) {
+        this.#parts.settings.onError(error)
+      }
+    }
+    return appends.listen({
+      // What is stored as a page goes must be handed over at once, and waits for no claim.
+      offered: () => pageStays() && safely(() => this.#tenure?.offered()),
+      begun: () => safely(() => this.#tenure?.appending()),
+    })
   }
 
   /** What runs has `grace` ms. */

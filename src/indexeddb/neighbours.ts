@@ -1,4 +1,7 @@
-/** Who else listens to the hints of a database. A page that is alone need not say that tasks were stored or have ended: that costs it 0.1 ms and more each time. */
+/**
+ * Who else listens to the hints of a database. A page that is alone need not say that tasks were stored or have ended: that costs it
+ * 0.1 ms and more each time.
+ */
 import { randomText } from '../random.js'
 
 /** What those who listen tell each other of themselves. `asks`: it has just come and does not know the others. */
