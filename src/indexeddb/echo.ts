@@ -1,5 +1,4 @@
 import { systemClock } from '../clock.js'
-import { onPageLeft } from '../page.js'
 import { randomText } from '../random.js'
 
 /** A message comes back within a millisecond or two; where it does not, nobody waits longer than this, in ms. */
@@ -15,12 +14,9 @@ export function messagesHeard(): Promise<void> {
     const open: BroadcastChannel[] = []
     const end = () => {
       stop()
-      stay()
       for (const channel of open) channel.close()
       resolve()
     }
-    // Nothing may come to a page in the back/forward cache.
-    const stay = onPageLeft(end)
     const stop = systemClock.timer(PATIENCE, end)
     try {
       // A name of its own: no other page is disturbed, nor dropped from the back/forward cache.
