@@ -89,6 +89,7 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
       this.#client.check()
       const options = given[1] === undefined ? undefined : readOnce(given[1])
       const template = taskTemplate(name, options, this.clock.now())
+      // Into the template, which is this call's own: a spread would make another object of each task.
       const task = Object.assign(template, { input: cloneOf<unknown>(given[0], 'input') })
       return this.#enqueuer.add(task, options?.durability, this.#handle<OutputOf<Handlers[Name]>>)
     } catch (error) {

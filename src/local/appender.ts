@@ -3,23 +3,14 @@ import type { AddOptions, AlikeTasks, AppendListener, BatchChunk, NewTask } from
 import type { Clock } from '../clock.js'
 import { type AppendValue, append, type Expected, joinBlind } from '../plan/append.js'
 import { joinBatch } from '../plan/batch.js'
-import { block, countOf, layOut, type NewTasks, partsOf, type Stretch } from '../plan/layout.js'
-import { type Block, type Store, stores } from '../plan/records.js'
+import { countOf, layOut, type NewTasks, partsOf } from '../plan/layout.js'
+import { type Store, stores } from '../plan/records.js'
 import { add } from '../plan/tables.js'
 import { type Add, KeyTakenError, metBy, type Plan } from '../storage.js'
-import { formatId, type Lane, type Position, type TaskId } from '../task.js'
+import { formatId, type TaskId } from '../task.js'
 import type { Company, Guest } from './company.js'
 import { isDamage, type Runner } from './runner.js'
-
-/** How long a tail that was seen is trusted, in ms, by the wall clock and by the one that never goes back. */
-const TRUSTED = 10_000
-
-interface Seen {
-  lane: Lane
-  tail: Position
-  wall: number
-  monotonic: number
-}
+import { Tails } from './tails.js'
 
 /** An append whose blocks are added before anything is read. */
 interface Hope {
@@ -55,12 +46,10 @@ export interface AppenderParts {
 
 export class Appender {
   readonly #runner: Runner
-  readonly #clock: Clock
   readonly #nonce: () => string
   readonly #company: Company
   readonly #hosts: Iterable<AppendListener>
-  /** Lanes and tails by queue and priority, of one generation. */
-  readonly #seen = new Map<string, Seen>()
+  readonly #tails: Tails
   /** The batch of the latest chunk, as it is once that is committed. */
   #batch: Expected | undefined
   /** So often. */
@@ -69,7 +58,7 @@ export class Appender {
 
   constructor({ runner, clock, nonce, company, hosts }: AppenderParts) {
     this.#runner = runner
-    this.#clock = clock
+    this.#tails = new Tails(clock)
     this.#nonce = nonce
     this.#company = company
     this.#hosts = hosts
@@ -78,7 +67,7 @@ export class Appender {
   /** What was seen is void. */
   forget(): void {
     this.#forgotten++
-    this.#seen.clear()
+    this.#tails.clear()
     this.#batch = undefined
   }
 
@@ -150,7 +139,7 @@ export class Appender {
     // Should the storage run the plan again, not knowing whether it was committed, the plan looks where it was before.
     const plan = () => remember(append(tasks, { ...options, nonce, ...(tried ? { tried } : {}) }), (at) => (tried = at))
     const value = await runner.run(() => this.#begin(plan()), { stores, write: true, repeats, ...durability })
-    for (const { queue, priority, lane, tail } of value.lanes) this.#saw(laneKey(queue, priority), lane, tail)
+    for (const lane of value.lanes) this.#tails.saw(lane)
     this.#batch = value.batch
     return value
   }
@@ -189,10 +178,6 @@ export class Appender {
     return plan
   }
 
-  #saw(key: string, lane: Lane, tail: Position): void {
-    this.#seen.set(key, { lane, tail, wall: this.#clock.now(), monotonic: this.#clock.monotonic() })
-  }
-
   /** undefined if more must be written, or if a lane, a tail or the batch is not known well enough. */
   #hope(tasks: NewTasks, { now, batch: chunk }: AddOptions, nonce: string): Hope | undefined {
     const expected = chunk && this.#batch
@@ -203,7 +188,7 @@ export class Appender {
     const joined = chunk && expected && joinBatch({ ...expected }, 0)
     const stretches = layOut(tasks, now, 0, joined)
     if (stretches.some(({ runAt }) => runAt !== undefined)) return undefined
-    const blocks = this.#blocks(stretches, { now, nonce })
+    const blocks = this.#tails.blocks(stretches, { now, nonce })
     if (!blocks) return undefined
     const adds = blocks.map((made) => add('block', [made.lane, made.from], made))
     const starts = blocks.map(({ lane, from }) => ({ lane, from }))
@@ -212,28 +197,6 @@ export class Appender {
     const batch = chunk && expected && { expected, open: chunk.open, now }
     const plan = () => joinBlind(partsOf(stretches, blocks), batch)
     return { adds, plan, stores: batch ? ['blocks', 'marks'] : ['blocks'], value }
-  }
-
-  /** At the tails last seen, which move on. */
-  #blocks(stretches: readonly Stretch[], at: { now: number; nonce: string }): Block[] | undefined {
-    const tails = new Map<string, Seen>()
-    const blocks: Block[] = []
-    for (const stretch of stretches) {
-      const key = laneKey(stretch.queue, stretch.priority)
-      const seen = tails.get(key) ?? this.#seen.get(key)
-      if (!seen || !this.#trusts(seen)) return undefined
-      const made = block(stretch, { lane: seen.lane, from: seen.tail, ...at })
-      blocks.push(made)
-      tails.set(key, { ...seen, tail: made.to })
-    }
-    for (const [key, { lane, tail }] of tails) this.#saw(key, lane, tail)
-    return blocks
-  }
-
-  /** Both clocks: the one that never goes back may stop while the machine sleeps. */
-  #trusts({ wall, monotonic }: Seen): boolean {
-    const passed = this.#clock.now() - wall
-    return passed >= 0 && passed < TRUSTED && this.#clock.monotonic() - monotonic < TRUSTED
   }
 }
 
@@ -249,5 +212,3 @@ function* remember(plan: Plan<AppendValue>, tell: (tried: AppendValue) => void):
   tell(end.value)
   return end
 }
-
-const laneKey = (queue: string, priority: number) => JSON.stringify([queue, priority])
