@@ -66,6 +66,8 @@ export interface RunOptions {
    * are not stored either; should one of their keys be taken, nothing is.
    */
   first?: readonly Add[]
+  /** What the plan reads first has nothing to do with those: a storage may ask for it before it adds them, and has it sooner. */
+  unseen?: boolean
   /**
    * Once it has aborted, it is not begun any more, nor again. What was handed over by then may be stored. For what means
    * nothing, or harm, when a page that was left is back: see `left`. A storage without one may ignore it.

@@ -68,7 +68,7 @@ async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores, unfinish
 async function readAndWrite<T>(
   db: Database,
   plan: () => Plan<T>,
-  { stores, durability, unfinished, first = [] }: DriveOptions,
+  { stores, durability, unfinished, first = [], unseen = false }: DriveOptions,
 ): Promise<T> {
   const tx = unwrap(db).transaction([...stores], 'readwrite', durability ? { durability } : {})
   const { ended, aborted, failures } = endOf(tx)
@@ -81,8 +81,10 @@ async function readAndWrite<T>(
   let end: { writes: readonly Write[]; value: T }
   try {
     const steps = plan()
+    const early = unseen ? waves(tx, steps) : undefined
+    early?.catch(() => {}) // in case the next line throws
     for (const write of first) issue(tx, write)
-    end = await waves(tx, steps)
+    end = await (early ?? waves(tx, steps))
     for (const write of end.writes) issue(tx, write)
     // Saves the round trip in which the browser would find out that no more requests come: 0.88 ms instead of 1.26.
     if (maySayCommit(first.length + end.writes.length)) tx.commit()

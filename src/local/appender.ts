@@ -161,7 +161,7 @@ export class Appender {
     }
     const options = { write: true, first: hope.adds, ...durability }
     if (guest) guest.answer(await this.#runner.try(() => begun(guest.plan), { ...options, stores }))
-    else await this.#runner.try(() => begun(() => hope.plan()), { ...options, stores: hope.stores })
+    else await this.#runner.try(() => begun(() => hope.plan()), { ...options, stores: hope.stores, unseen: true })
   }
 
   /** The first host that has time goes with it; the others find what that one leaves. */
