@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { chromium } from 'playwright'
 import { launch } from 'puppeteer-core'
 import { prepareChromium } from '../../scripts/chromium.js'
@@ -59,7 +60,12 @@ async function openFirefox(profile: string, url: string): Promise<OpenedBench> {
   })
   const [page = await browser.newPage()] = await browser.pages()
   await page.goto(url)
-  await page.waitForFunction('globalThis.sitqBench')
+  // Not by waitForFunction, which makes a function of a text: the page's policy forbids that.
+  const since = Date.now()
+  while (!(await page.evaluate('Boolean(globalThis.sitqBench)'))) {
+    if (Date.now() - since > 30_000) throw new Error('The bench page does not get ready.')
+    await setTimeout(50)
+  }
   return {
     // What comes back was made by the page that this project built.
     evaluate: async <T>(expression: string): Promise<T> =>
