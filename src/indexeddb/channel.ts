@@ -3,7 +3,10 @@ import { onPageLeft } from '../page.js'
 import { nextTurn } from '../turn.js'
 import { Neighbours, type Presence } from './neighbours.js'
 
-/** Said to this page alone: it was away or stood still; or to the others: one was not known to be there. What was said may have been lost, or left unsaid. */
+/**
+ * Said to this page alone: it was away or stood still; or to the others: one was not known to be there. What was said may have been
+ * lost, or left unsaid.
+ */
 const missed: Hint = { type: 'changed', change: 'missed' }
 
 /** A channel that can be cut off from the other tabs: from then on it carries hints within this page alone. */

@@ -12,7 +12,7 @@ import type { Company, Guest } from './company.js'
 import { isDamage, type Runner } from './runner.js'
 import { Tails } from './tails.js'
 
-/** An append whose blocks are added before anything is read. */
+/** An append whose blocks are added without knowing what would have to be read for that. */
 interface Hope {
   adds: readonly Add[]
   /** What else is to be done. */

@@ -1,4 +1,7 @@
-/** Exchanges of this page that go with an append, in one transaction: where a host has nothing to do, a task is claimed as it is stored. */
+/**
+ * Exchanges of this page that go with an append, in one transaction: where a host has nothing to do, a task is claimed as it is
+ * stored.
+ */
 import { onAbort } from '../abort.js'
 import type { Exchanged } from '../backend.js'
 import { StorageError } from '../errors.js'
