@@ -2,6 +2,7 @@ import type { BatchView, Cursor } from '../backend.js'
 import type { Hint } from '../channel.js'
 import type { Stage } from '../plan/records.js'
 import { onward } from '../plan/stages.js'
+import { together } from '../plan/stretches.js'
 import type { Interval, Lane, Position, Result, TaskId } from '../task.js'
 import type { Client } from './client.js'
 import { BRIDGE, IndexSet, PartTable, type Spot } from './part-table.js'
@@ -85,7 +86,9 @@ export class BatchReader {
     const dirty = this.#dirty
     this.#dirty = []
     if (this.#table.known(0) < view.total || this.#stages.length > 1) await this.#readParts(view.total)
-    const gaps = dirty ? joined(dirty).flatMap((interval) => this.#table.gapsIn(interval)) : this.#table.gaps()
+    const gaps = dirty
+      ? together(dirty, BRIDGE).flatMap((interval) => this.#table.gapsIn(interval))
+      : this.#table.gaps()
     for (const gap of gaps) {
       for await (const page of this.#pages(gap)) {
         const fresh = page.filter((placed) => this.#table.see(placed))
@@ -190,17 +193,6 @@ export class BatchReader {
     })
     return inputs
   }
-}
-
-/** Fewer and longer stretches: what is a hint each is mostly one read together. */
-function joined(intervals: readonly Interval[]): Interval[] {
-  const joint: Interval[] = []
-  for (const next of [...intervals].sort((a, b) => a.lane - b.lane || a.from - b.from)) {
-    const last = joint.at(-1)
-    if (last?.lane === next.lane && next.from - last.to < BRIDGE) last.to = Math.max(last.to, next.to)
-    else joint.push({ ...next })
-  }
-  return joint
 }
 
 /** The last part of an id, which `parseId` finds as well, at five times the cost: here it is done for every result. */

@@ -1,4 +1,5 @@
 import type { PartMark } from '../plan/records.js'
+import { firstAfter, holding } from '../plan/stretches.js'
 import type { Interval, Lane, Position } from '../task.js'
 
 /** A growing set of small whole numbers, one bit each: a million of them take 125 kB. */
@@ -90,7 +91,7 @@ export class PartTable {
     if (mark.indexes) part.indexes = mark.indexes.slice(first)
     const parts = this.#lanes.get(mark.lane) ?? []
     if (parts.length === 0) this.#lanes.set(mark.lane, parts)
-    parts.splice(after(parts, part.from), 0, part)
+    parts.splice(firstAfter(parts, part.from), 0, part)
     return true
   }
 
@@ -106,7 +107,7 @@ export class PartTable {
   }
 
   locate(lane: Lane, position: Position): Spot | undefined {
-    const part = this.#partAt(lane, position)
+    const part = holding(this.#lanes.get(lane) ?? [], position)
     return part && { stage: part.stage, index: indexIn(part, position) }
   }
 
@@ -124,27 +125,21 @@ export class PartTable {
   /** Whether a stretch holds anything of the batch. */
   holds({ lane, from, to }: Interval): boolean {
     const parts = this.#lanes.get(lane) ?? []
-    const last = parts[after(parts, to - 1) - 1]
-    return last !== undefined && last.to > from
+    const part = parts[firstAfter(parts, from)]
+    return part !== undefined && part.from < to
   }
 
   /** All stretches that hold unseen items, by stage and in input order. */
   gaps(): Interval[] {
-    const gaps = [...this.#lanes.keys()].flatMap((lane) =>
-      this.#unseen({ lane, from: 0, to: Number.POSITIVE_INFINITY }),
-    )
+    const gaps = [...this.#lanes.keys()].flatMap((lane) => this.gapsIn({ lane, from: 0, to: Number.POSITIVE_INFINITY }))
     return gaps.sort((a, b) => a.stage - b.stage || a.index - b.index)
   }
 
   /** What of a stretch belongs to the batch and was not seen yet, and what lies between. */
-  gapsIn(stretch: Interval): Interval[] {
-    return this.#unseen(stretch)
-  }
-
-  #unseen({ lane, from, to }: Interval): (Interval & Spot)[] {
+  gapsIn({ lane, from, to }: Interval): (Interval & Spot)[] {
     const parts = this.#lanes.get(lane) ?? []
     const gaps: (Interval & Spot)[] = []
-    for (let i = Math.max(0, after(parts, from) - 1); i < parts.length; i++) {
+    for (let i = firstAfter(parts, from); i < parts.length; i++) {
       const part = parts[i]
       if (!part || part.from >= to) break
       if (part.done) continue
@@ -163,25 +158,7 @@ export class PartTable {
     }
     return gaps
   }
-
-  #partAt(lane: Lane, position: Position): Part | undefined {
-    const parts = this.#lanes.get(lane) ?? []
-    const part = parts[after(parts, position) - 1]
-    return part && position < part.to ? part : undefined
-  }
 }
 
 const indexIn = (part: Part, position: Position) =>
   part.indexes?.[position - part.from] ?? part.start + (position - part.from)
-
-/** Where in the order of `from` the first part after this position is. */
-function after(parts: readonly Part[], position: Position): number {
-  let low = 0
-  let high = parts.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((parts[middle]?.from ?? Number.POSITIVE_INFINITY) <= position) low = middle + 1
-    else high = middle
-  }
-  return low
-}

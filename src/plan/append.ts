@@ -8,7 +8,7 @@ import { checkGone, closeBatch, joinBatch, newBatch } from './batch.js'
 import { block, countOf, type Joined, layOut, type NewTasks, partsOf, type Stretch } from './layout.js'
 import { Draft, type Step } from './ledger.js'
 import type { AsideMark, BatchMark, Block, LaneState, PartMark } from './records.js'
-import { add, LAST, one, put, range, store } from './tables.js'
+import { add, LAST, one, range, store } from './tables.js'
 
 /** Where the next chunk of a batch goes on, if nobody else has added to it. */
 export type Expected = Pick<BatchMark, 'id' | 'createdAt' | 'total' | 'joined' | 'stages'>
@@ -53,7 +53,7 @@ function laneFor(draft: Draft, stretch: Stretch): LaneState {
   draft.setTail(state.lane, 0)
   draft.changed(ledger)
   draft.changedRoot()
-  draft.writes.push(put('lane', state.lane, { lane: state.lane, queue, priority, held, origin: draft.root.origin }))
+  draft.store('lane', { lane: state.lane, queue, priority, held, origin: draft.root.origin })
   return state
 }
 
@@ -88,7 +88,7 @@ export function writeAppend(
   setAllAside(draft, held)
   for (const mark of partsOf(stretches, blocks)) {
     const stages = mark.stage === 0 && mark.start === 0 ? draft.batches.get(mark.batch)?.stages : undefined
-    draft.writes.push(store('part', stages ? { ...mark, stages } : mark))
+    draft.store('part', stages ? { ...mark, stages } : mark)
   }
   return blocks.map(({ lane, from }) => ({ lane, from }))
 }

@@ -1,11 +1,8 @@
 /** Positions that are not in line: set aside behind a gate, and taken from there again. */
-import type { ErrorRecord, Interval, Lane } from '../task.js'
+import type { ErrorRecord, Lane } from '../task.js'
 import { countAside, type Draft, type Part, type Place } from './ledger.js'
 import type { AsideMark } from './records.js'
-import { put, remove } from './tables.js'
-
-const asideKey = (mark: Interval) => [mark.lane, mark.to - 1]
-export const gateKey = (mark: AsideMark) => [mark.queue, mark.gate ?? '', mark.order, mark.lane, mark.to - 1]
+import { remove } from './tables.js'
 
 /** A host lets go of a stretch: it is the first to be claimed again. */
 export function giveBack(draft: Draft, queue: string, part: Part): void {
@@ -18,7 +15,7 @@ export function giveBack(draft: Draft, queue: string, part: Part): void {
 export function setAside(draft: Draft, mark: AsideMark): void {
   const place = draft.place(mark.lane)
   if (mark.gate === null) {
-    draft.writes.push(put('aside', asideKey(mark), mark))
+    draft.store('aside', mark)
     draft.skips.push(mark)
     return
   }
@@ -28,7 +25,8 @@ export function setAside(draft: Draft, mark: AsideMark): void {
     draft.writes.push(remove('aside', [mark.lane, mark.from], [mark.lane, mark.to - 1]))
     draft.skips = draft.skips.filter(({ lane, from, to }) => lane !== mark.lane || from >= mark.to || to <= mark.from)
   }
-  draft.writes.push(put('aside', asideKey(mark), mark), put('gate', gateKey(mark), mark))
+  draft.store('aside', mark)
+  draft.store('gate', mark)
   draft.asides.push(mark)
   if (!place) return
   countAside(place.ledger, mark.gate, mark.order, mark.to - mark.from)
@@ -80,11 +78,9 @@ export function takeAside(draft: Draft, mark: AsideMark, from: number, to: numbe
   const left: AsideMark[] = []
   if (from > mark.from) left.push({ ...mark, to: from })
   if (to < mark.to) left.push({ ...mark, from: to })
-  draft.writes.push(remove('aside', asideKey(mark)))
-  if (mark.gate !== null) draft.writes.push(remove('gate', gateKey(mark)))
-  for (const piece of left) {
-    draft.writes.push(put('aside', asideKey(piece), piece))
-    if (piece.gate !== null) draft.writes.push(put('gate', gateKey(piece), piece))
+  for (const table of mark.gate === null ? (['aside'] as const) : (['aside', 'gate'] as const)) {
+    draft.erase(table, mark)
+    for (const piece of left) draft.store(table, piece)
   }
   if (!place) return left
   if (mark.gate !== null) countAside(place.ledger, mark.gate, mark.order, from - to)
@@ -101,7 +97,7 @@ export const firstAhead = ({ state }: Place, from: number): number =>
 /** The head moves over [from, to): skips that this transaction wrote there have done their duty. */
 export function dropSkips(draft: Draft, lane: Lane, from: number, to: number): void {
   for (const mark of draft.skips) {
-    if (mark.lane === lane && mark.from >= from && mark.to <= to) draft.writes.push(remove('aside', asideKey(mark)))
+    if (mark.lane === lane && mark.from >= from && mark.to <= to) draft.erase('aside', mark)
   }
 }
 

@@ -4,6 +4,7 @@ import type { Interval, Lane, Position } from '../task.js'
 import { DamagedError } from './damage.js'
 import type { Step } from './ledger.js'
 import { BLOCK_BYTES, BLOCK_TASKS, type Block } from './records.js'
+import { firstAfter, holding, together } from './stretches.js'
 import { blockAt, range } from './tables.js'
 
 /** Kept are blocks that take about so much, and so much is read at a time: as much as 64 full ones. A Durable Object has 128 MB. */
@@ -49,7 +50,7 @@ export class BlockCache {
     let most = 0
     for (const block of blocks) {
       const list = this.#lanes.get(block.lane) ?? []
-      const at = lowerBound(list, block.from)
+      const at = firstAfter(list, block.from)
       const same = list[at]
       // Read again: the same block, but another object.
       if (same?.from === block.from) this.forget(same)
@@ -72,7 +73,7 @@ export class BlockCache {
     const size = this.#sizes.get(block)
     if (size === undefined) return
     const list = this.#lanes.get(block.lane) ?? []
-    list.splice(lowerBound(list, block.from), 1)
+    list.splice(firstAfter(list, block.from), 1)
     this.#size -= size
     this.#sizes.delete(block)
   }
@@ -110,7 +111,7 @@ export class Blocks {
   add(blocks: readonly Block[]): void {
     for (const block of blocks) {
       const list = this.#lanes.get(block.lane) ?? []
-      const at = lowerBound(list, block.from)
+      const at = firstAfter(list, block.from)
       if (list[at]?.from !== block.from) list.splice(at, 0, block)
       this.#lanes.set(block.lane, list)
     }
@@ -126,7 +127,7 @@ export class Blocks {
   rest(lane: Lane, p: Position): readonly Block[] | undefined {
     if (p < (this.#whole.get(lane) ?? Number.POSITIVE_INFINITY)) return undefined
     const list = this.#lanes.get(lane) ?? []
-    return list.slice(lowerBound(list, p))
+    return list.slice(firstAfter(list, p))
   }
 
   at(lane: Lane, p: Position): Block | undefined {
@@ -135,16 +136,25 @@ export class Blocks {
     if (block) return block
     const cached = this.#cache.find(lane, p)
     if (cached) {
-      list.splice(lowerBound(list, cached.from), 0, cached)
+      list.splice(firstAfter(list, cached.from), 0, cached)
       this.#lanes.set(lane, list)
     }
     return cached
   }
 
+  /** Of a task that has not ended: it must be there, once it was read. */
+  get(lane: Lane, p: Position): Block {
+    const block = this.at(lane, p)
+    if (!block) throw new DamagedError('block', `that of task ${lane}/${p} is gone`)
+    return block
+  }
+
   /** Reads the blocks of these stretches that are not here yet, in one wave, each once. */
   *need(stretches: Iterable<Interval>): Step<void> {
     const reads = []
-    for (const { lane, from: p, to } of together([...stretches].flatMap((stretch) => this.#missing(stretch)))) {
+    const missing = [...stretches].flatMap((stretch) => this.#missing(stretch))
+    // Those that may lie in one block are read as one.
+    for (const { lane, from: p, to } of together(missing, BLOCK_TASKS)) {
       reads.push(blockAt(lane, p))
       if (to - p > 1) reads.push(range('block', [lane, p + 1], [lane, to - 1]))
     }
@@ -166,40 +176,10 @@ export class Blocks {
   /** Cuts a stretch of tasks that have not ended at the ends of their blocks. */
   *split(stretch: Interval): Generator<{ block: Block; from: Position; to: Position }> {
     for (let p = stretch.from; p < stretch.to; ) {
-      const block = this.at(stretch.lane, p)
-      if (!block) throw new DamagedError('block', `that of task ${stretch.lane}/${p} is gone`)
+      const block = this.get(stretch.lane, p)
       const to = Math.min(block.to, stretch.to)
       yield { block, from: p, to }
       p = to
     }
   }
-}
-
-/** Stretches that may lie in one block are read as one. */
-function together(stretches: Interval[]): Interval[] {
-  const all: Interval[] = []
-  for (const stretch of stretches.sort((a, b) => a.lane - b.lane || a.from - b.from)) {
-    const last = all.at(-1)
-    if (last?.lane === stretch.lane && stretch.from < last.to + BLOCK_TASKS) last.to = Math.max(last.to, stretch.to)
-    else all.push({ ...stretch })
-  }
-  return all
-}
-
-/** The block that holds a position, among others of its lane, which are in order. */
-function holding(list: readonly Block[], p: Position): Block | undefined {
-  const block = list[lowerBound(list, p + 1) - 1]
-  return block && block.to > p ? block : undefined
-}
-
-/** Index of the first block that does not begin before `from`. */
-function lowerBound(list: readonly Block[], from: Position): number {
-  let low = 0
-  let high = list.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((list[middle]?.from ?? 0) < from) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -1,19 +1,10 @@
 /** Cancelling stretches of positions, wherever they are. */
 import type { HostId, Interval } from '../task.js'
 import { firstAhead, setAside, skip, takeAside } from './aside.js'
-import {
-  type Draft,
-  encodeParts,
-  hostEntry,
-  overlap,
-  type Part,
-  type Place,
-  partsOf,
-  type Step,
-  without,
-} from './ledger.js'
+import { type Draft, encodeParts, hostEntry, type Part, type Place, partsOf, type Step } from './ledger.js'
 import { writeCancelled } from './outcome.js'
 import type { AsideMark } from './records.js'
+import { extend, overlap, type Stretch, size, without } from './stretches.js'
 import { LAST, range } from './tables.js'
 
 /** Ends as cancelled what of a stretch has not ended yet. Returns how many positions that were. */
@@ -46,17 +37,17 @@ export function* canceller(
       ...fromAside(draft, mine, stretch),
       ...fromLine(draft, place, mine, stretch),
     ]
-    let cancelled = 0
-    for (const piece of joined(pieces)) {
-      writeCancelled(draft, { lane: stretch.lane, ...piece }, now, reason)
-      cancelled += piece.to - piece.from
-    }
-    return cancelled
+    // Neighbours as one, so that a long stretch costs one record.
+    const ended: Piece[] = []
+    for (const piece of pieces.sort((a, b) => a.from - b.from)) extend(ended, piece, alike)
+    for (const piece of ended) writeCancelled(draft, { lane: stretch.lane, ...piece }, now, reason)
+    return size(ended)
   }
 }
 
 /** Positions that end, and how often each was tried. */
-type Piece = { from: number; to: number; attempts: number }
+type Piece = Stretch & { attempts: number }
+const alike = (a: Piece, b: Piece): boolean => a.attempts === b.attempts
 
 /** Out of what hosts hold. They learn of it with their next renewal or exchange, and abort the handlers. */
 function fromParts(draft: Draft, { ledger }: Place, stretch: Interval): Piece[] {
@@ -112,15 +103,4 @@ function fromLine(draft: Draft, { ledger, state }: Place, marks: Map<number, Asi
     draft.changed(ledger)
   }
   return pieces.map((piece) => ({ ...piece, attempts: 0 }))
-}
-
-/** Neighbouring pieces as one, so that a long stretch costs one record. */
-function joined(pieces: readonly Piece[]): Piece[] {
-  const all: Piece[] = []
-  for (const piece of [...pieces].sort((a, b) => a.from - b.from)) {
-    const last = all.at(-1)
-    if (last && last.to === piece.from && last.attempts === piece.attempts) last.to = piece.to
-    else all.push({ ...piece })
-  }
-  return all
 }

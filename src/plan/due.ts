@@ -1,13 +1,14 @@
 /** What is aside and due, claimed before the line of its priority. */
 import type { Key } from '../keys.js'
 import type { ReadOf } from '../storage.js'
-import type { Interval, Lane, Position } from '../task.js'
+import type { Interval, Position } from '../task.js'
 import { takeAside } from './aside.js'
 import type { Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
 import type { Draft, Step } from './ledger.js'
 import type { AsideMark, Block, Ledger } from './records.js'
-import { LAST, range } from './tables.js'
+import { extend, type Stretch, size } from './stretches.js'
+import { behind, LAST, range } from './tables.js'
 import { ALONE, parkingOf, type Taking } from './taking.js'
 
 /** Marks of what is due, read at a time, at most. */
@@ -66,7 +67,7 @@ export class Due {
         left = true
         break
       }
-      from = [ledger.queue, priority, last.order, last.lane, last.to]
+      from = behind(last)
     }
     // Nobody would ever look for one that is gone.
     if (all && read !== known) {
@@ -84,7 +85,7 @@ export class Due {
   #known(ledger: Ledger, priority: number): number {
     const { ready = 0, waiting = 0 } = ledger.aside[String(priority)] ?? {}
     const own = this.#draft.asides.filter((mark) => mark.queue === ledger.queue && mark.gate === priority)
-    return own.reduce((sum, { from, to }) => sum - (to - from), ready + waiting)
+    return ready + waiting - size(own)
   }
 
   /** What will be looked at, mostly: one mark may stand for thousands, each in a block of its own. */
@@ -98,14 +99,6 @@ export class Due {
     }
   }
 
-  /** The block of a position, read with those of some that follow if it is not here. */
-  *#block(lane: Lane, p: Position, to: Position): Step<Block> {
-    if (!this.#blocks.at(lane, p)) yield* this.#blocks.need([{ lane, from: p, to }])
-    const block = this.#blocks.at(lane, p)
-    if (!block) throw new DamagedError('block', `that of task ${lane}/${p} is gone`)
-    return block
-  }
-
   /** Claims what it may of a due mark, and parks what is not served here. False: some of it stays. */
   *#takeDue(ledger: Ledger, mark: AsideMark): Step<boolean> {
     const taken: { block: Block; from: Position; to: Position }[] = []
@@ -116,7 +109,11 @@ export class Due {
         whole = false
         break
       }
-      const block = yield* this.#block(mark.lane, p, Math.min(mark.to, p + ahead))
+      // Read with some that follow, if it is not here.
+      if (!this.#blocks.at(mark.lane, p)) {
+        yield* this.#blocks.need([{ lane: mark.lane, from: p, to: Math.min(mark.to, p + ahead) }])
+      }
+      const block = this.#blocks.get(mark.lane, p)
       const to = Math.min(block.to, mark.to)
       while (p < to) {
         const { served, end } = this.#taking.alike(block, p, to)
@@ -135,20 +132,11 @@ export class Due {
       }
     }
     let rest: AsideMark | undefined = mark
-    for (const { from, to } of merged(taken))
+    const cuts: Stretch[] = []
+    for (const { from, to } of taken) extend(cuts, { from, to })
+    for (const { from, to } of cuts)
       rest = rest && takeAside(this.#draft, rest, from, to).find((piece) => piece.from >= to)
     for (const { block, from, to } of taken) this.#taking.take(ledger, block, from, to, mark)
     return whole
   }
-}
-
-/** Neighbours as one. */
-function merged(stretches: readonly { from: Position; to: Position }[]) {
-  const all: { from: Position; to: Position }[] = []
-  for (const { from, to } of stretches) {
-    const last = all.at(-1)
-    if (last?.to === from) last.to = to
-    else all.push({ from, to })
-  }
-  return all
 }

@@ -9,8 +9,9 @@ import { type BlockCache, Blocks } from './cache.js'
 import { claim, inOrder } from './claim.js'
 import { describe } from './claimed.js'
 import { group } from './layout.js'
-import { Draft, hostEntry, overlap, partsOf, type Step, setHost } from './ledger.js'
+import { Draft, hostEntry, partsOf, type Step, setHost } from './ledger.js'
 import { applySettlements, batchesOf, blocksOf } from './settle.js'
+import { only, overlap } from './stretches.js'
 import { LAST, range } from './tables.js'
 
 export interface ExchangeContext {
@@ -31,7 +32,7 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
   if (seen !== undefined && seen >= x.seq) return yield* replay(draft, blocks, x, origin)
   yield* enter(draft, x)
 
-  yield* blocks.need(x.settle.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
+  yield* blocks.need(x.settle.map(only))
   yield* draft.load({ batches: batchesOf(x.settle, blocks) })
   yield* checkGone(lostBatches(draft, blocks, x))
   const { dropped, followUps } = applySettlements(draft, blocks, x)
@@ -155,7 +156,7 @@ function* replay(draft: Draft, blocks: Blocks, x: Exchange, origin: string): Pla
       }
     }
   }
-  yield* blocks.need(x.settle.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
+  yield* blocks.need(x.settle.map(only))
   const batches = [...new Set(batchesOf(x.settle, blocks))]
   return { writes: [], value: { ...nothing(false), claimed, batches, held: held(draft, x.host), more: true } }
 }

@@ -12,8 +12,10 @@ import {
   type Ledger,
   PART_SIZE,
   type Root,
+  type Table,
+  type TableRecord,
 } from './records.js'
-import { allLedgers, LAST, lastBlock, one, put, ROOT, range } from './tables.js'
+import { allLedgers, erase, LAST, lastBlock, one, ROOT, range, store } from './tables.js'
 
 /** Part of a plan: reads in waves and returns a value. */
 export type Step<T> = Generator<readonly Read[], T, void>
@@ -132,12 +134,19 @@ export class Draft {
     return [...this.#changedBatches].map((batch) => batch.id)
   }
 
+  store<T extends Table>(table: T, record: TableRecord<T>): void {
+    this.writes.push(store(table, record))
+  }
+
+  erase<T extends Table>(table: T, record: TableRecord<T>, last?: TableRecord<T>): void {
+    this.writes.push(erase(table, record, last))
+  }
+
   finish<T>(value: T): { writes: readonly Write[]; value: T } {
-    const records: Write[] = []
-    if (this.#rootChanged && this.root) records.push(put('root', ROOT, this.root))
-    for (const ledger of this.#changedLedgers) records.push(put('ledger', ledger.queue, sealed(ledger)))
-    for (const batch of this.#changedBatches) records.push(put('batch', batch.id, batch))
-    return { writes: [...this.writes, ...records], value }
+    if (this.#rootChanged && this.root) this.store('root', this.root)
+    for (const ledger of this.#changedLedgers) this.store('ledger', sealed(ledger))
+    for (const batch of this.#changedBatches) this.store('batch', batch)
+    return { writes: this.writes, value }
   }
 }
 
@@ -157,7 +166,7 @@ export function* rootPlan(fresh: Root): Plan<Root> {
   yield [block]
   if (draft.ledgers.size > 0 || block.found.length > 0)
     throw new DamagedError('root', 'there are tasks, and it is gone')
-  return { writes: [put('root', ROOT, fresh)], value: fresh }
+  return { writes: [store('root', fresh)], value: fresh }
 }
 
 function decodeParts(flat: Float64Array): Part[] {
@@ -209,24 +218,4 @@ export function countAside(ledger: Ledger, gate: number | string, order: number,
   if (count > 0 && typeof gate === 'number') entry.nextAt = Math.min(entry.nextAt, order)
   if (entry.ready + entry.waiting === 0) delete ledger.aside[key]
   else ledger.aside[key] = entry
-}
-
-/** The shared part of two intervals, or undefined if there is none. */
-export function overlap(a: { from: number; to: number }, b: { from: number; to: number }) {
-  const from = Math.max(a.from, b.from)
-  const to = Math.min(a.to, b.to)
-  return from < to ? { from, to } : undefined
-}
-
-/** What is left of an interval without others, which are sorted and don't overlap each other. */
-export function without(whole: { from: number; to: number }, holes: readonly { from: number; to: number }[]) {
-  const left: { from: number; to: number }[] = []
-  let from = whole.from
-  for (const hole of holes) {
-    if (hole.to <= from || hole.from >= whole.to) continue
-    if (hole.from > from) left.push({ from, to: hole.from })
-    from = Math.max(from, hole.to)
-  }
-  if (from < whole.to) left.push({ from, to: whole.to })
-  return left
 }

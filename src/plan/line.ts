@@ -3,9 +3,10 @@ import type { Position } from '../task.js'
 import { dropSkips } from './aside.js'
 import type { BlockCache, Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
-import { type Draft, overlap, type Step } from './ledger.js'
+import type { Draft, Step } from './ledger.js'
 import type { AsideMark, Block, LaneState, Ledger } from './records.js'
-import { blockAt, LAST, range, remove } from './tables.js'
+import { overlap } from './stretches.js'
+import { blockAt, LAST, range } from './tables.js'
 import type { Taking } from './taking.js'
 
 /** Skips read at a time. */
@@ -42,7 +43,7 @@ export class Line {
         const read = yield* this.#read(state, p, jumped)
         if (read.length === 0) break
         // Positions of a lane are dense.
-        if (!this.#blocks.at(state.lane, p)) throw new DamagedError('block', `that of task ${state.lane}/${p} is gone`)
+        this.#blocks.get(state.lane, p)
         continue
       }
       const to = this.#end(block, p, Math.min(block.to, skip?.from ?? Number.POSITIVE_INFINITY))
@@ -82,7 +83,7 @@ export class Line {
     state.skips -= skip.to - Math.max(skip.from, p)
     // What was read may be replaced already: a task that this exchange put aside has its mark where the skip was.
     const replaced = this.#draft.asides.some((mark) => mark.lane === skip.lane && overlap(mark, skip))
-    if (skip.gate === null && !replaced) this.#draft.writes.push(remove('aside', [skip.lane, skip.to - 1]))
+    if (skip.gate === null && !replaced) this.#draft.erase('aside', skip)
     dropSkips(this.#draft, skip.lane, skip.from, skip.to)
     return skip.to
   }

@@ -4,10 +4,11 @@ import type { Plan } from '../storage.js'
 import type { Interval, Position, TaskState, TaskView } from '../task.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
-import { Draft, type Part, type Place, partsOf, type Step, without } from './ledger.js'
+import { Draft, type Part, type Place, partsOf, type Step } from './ledger.js'
 import { kindAt } from './outcome.js'
 import { type ReadContext, view } from './read.js'
 import { type AsideMark, CANCELLED, COMPLETED, type DeadMark, type Ledger, type Outcome } from './records.js'
+import { without } from './stretches.js'
 import { LAST, range } from './tables.js'
 
 type Query = Reads['tasks']['query']

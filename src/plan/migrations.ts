@@ -2,7 +2,7 @@
 import type { Key } from '../keys.js'
 import type { Plan } from '../storage.js'
 import { LAYOUT } from './records.js'
-import { one, put, ROOT } from './tables.js'
+import { one, ROOT, store } from './tables.js'
 
 /**
  * A part of a migration. It begins with `undefined`, and goes on from the key it ends with until it ends with `undefined`,
@@ -39,5 +39,5 @@ export function* migrationSteps(layout: Layout, from: number): Generator<Migrati
 function* seal(layout: number): Plan<undefined> {
   const root = one('root', ROOT)
   yield [root]
-  return { writes: root.found.map((found) => put('root', ROOT, { ...found, layout })), value: undefined }
+  return { writes: root.found.map((found) => store('root', { ...found, layout })), value: undefined }
 }

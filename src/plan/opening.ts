@@ -1,10 +1,10 @@
 /** Opening gates: what waits behind them goes back to its priority, in its old order. */
 import type { Change } from '../backend.js'
 import type { Key } from '../keys.js'
-import { gateKey, joined, setAside, takeAside } from './aside.js'
+import { joined, setAside, takeAside } from './aside.js'
 import { countAside, type Draft, type Place, type Step } from './ledger.js'
 import type { AsideMark } from './records.js'
-import { LAST, range, remove } from './tables.js'
+import { behind, LAST, range, remove } from './tables.js'
 
 /** Marks moved in one transaction that has a limit, at most: they are what it costs, however many tasks they stand for. */
 export const STRETCHES = 512
@@ -24,7 +24,7 @@ export function* openGates(draft: Draft, { gate, but, limit }: Extract<Change, {
     spans = spans.flatMap(([, to], i): Span[] => {
       const found = reads[i]?.found ?? []
       const last = found.at(-1)
-      return last && found.length >= share ? [[[...gateKey(last).slice(0, -1), last.to], to]] : []
+      return last && found.length >= share ? [[behind(last), to]] : []
     })
   }
   return opening.finish()
@@ -104,7 +104,7 @@ class Opening {
   /** Nothing waits there any more. */
   #shut(run: readonly AsideMark[]): void {
     const [first, last] = [run[0], run.at(-1)]
-    if (first && last) this.#draft.writes.push(remove('gate', gateKey(first), gateKey(last)))
+    if (first && last) this.#draft.erase('gate', first, last)
   }
 
   finish(): number {

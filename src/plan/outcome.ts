@@ -13,7 +13,6 @@ import {
   nameAt,
   type Outcome,
 } from './records.js'
-import { put, remove } from './tables.js'
 
 /** A value larger than this gets a record of its own, so that its neighbours stay cheap to read. */
 const OWN_RECORD_BYTES = 64 * 1024
@@ -30,7 +29,6 @@ export interface Ending {
   attempt: number
 }
 
-const outcomeKey = (outcome: Interval) => [outcome.lane, outcome.to - 1]
 const stateOf = { [COMPLETED]: 'completed', [FAILED]: 'failed', [CANCELLED]: 'cancelled' } as const
 
 /** Records endings, sorted by lane and position. Neighbours go into one record, whatever blocks they come from. */
@@ -98,16 +96,14 @@ function namesOf(run: readonly Ending[]): string | string[] {
 }
 
 export function putOutcome(draft: Draft, outcome: Outcome): void {
-  draft.writes.push(put('outcome', outcomeKey(outcome), outcome))
-  for (const dead of deadRuns(draft, outcome)) draft.writes.push(put('dead', deadKey(dead), dead))
+  draft.store('outcome', outcome)
+  for (const dead of deadRuns(draft, outcome)) draft.store('dead', dead)
 }
 
 export function removeOutcome(draft: Draft, outcome: Outcome): void {
-  draft.writes.push(remove('outcome', outcomeKey(outcome)))
-  for (const dead of deadRuns(draft, outcome)) draft.writes.push(remove('dead', deadKey(dead)))
+  draft.erase('outcome', outcome)
+  for (const dead of deadRuns(draft, outcome)) draft.erase('dead', dead)
 }
-
-const deadKey = (dead: DeadMark) => [dead.queue, dead.at, dead.lane, dead.to - 1]
 
 function deadRuns(draft: Draft, outcome: Outcome): DeadMark[] {
   const queue = draft.place(outcome.lane)?.ledger.queue

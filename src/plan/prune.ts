@@ -4,9 +4,10 @@ import type { Plan } from '../storage.js'
 import type { Position } from '../task.js'
 import { batchOf } from './batch.js'
 import { DamagedError } from './damage.js'
-import { Draft, overlap, type Place, partsOf, type Step, without } from './ledger.js'
+import { Draft, type Place, partsOf, type Step } from './ledger.js'
 import { kindAt, putOutcome, removeOutcome, sliceOutcome } from './outcome.js'
 import { type BatchMark, type Block, CANCELLED, COMPLETED, type Outcome } from './records.js'
+import { inOrder, overlap, type Stretch, without } from './stretches.js'
 import { LAST, range, remove } from './tables.js'
 
 const DAY = 86_400_000
@@ -45,7 +46,8 @@ export function* prune(o: Retention): Plan<Pruned> {
   let next = NEVER
   for (const batch of batches.found) {
     if (batch.endedAt !== undefined && batch.endedAt < o.now - age) {
-      draft.writes.push(remove('batch', batch.id), remove('part', [batch.id], [batch.id, LAST]))
+      draft.erase('batch', batch)
+      draft.writes.push(remove('part', [batch.id], [batch.id, LAST]))
     } else {
       kept.set(batch.id, batch)
       next = Math.min(next, (batch.endedAt ?? NEVER) + age + 1)
@@ -149,7 +151,7 @@ function* endOfBatch(block: Block, id: string): Step<Position> {
   const parts = range('part', [id], [id, LAST])
   yield [parts]
   let end = block.to
-  const mine = parts.found.filter(({ lane }) => lane === block.lane).sort((x, y) => x.from - y.from)
+  const mine = parts.found.filter(({ lane }) => lane === block.lane).sort(inOrder)
   for (const { from, to } of mine) if (from <= end) end = Math.max(end, to)
   return end
 }
@@ -162,7 +164,7 @@ function mayGoAt(block: Block, covering: readonly Outcome[], o: Slice, excess: n
 
 /** Deletes a block, and counts what ended in it no more. */
 function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonly Outcome[]): void {
-  draft.writes.push(remove('block', [block.lane, block.from]))
+  draft.erase('block', block)
   for (const outcome of covering) {
     for (let p = Math.max(outcome.from, block.from); p < Math.min(outcome.to, block.to); p++) {
       const kind = kindAt(outcome, p)
@@ -181,17 +183,13 @@ function cut(draft: Draft, outcomes: readonly Outcome[], gone: readonly Block[])
 }
 
 /** Positions below the head that no outcome covers are leased or aside; if one is neither, something went wrong. */
-function* checkPlaces(
-  { ledger, state }: Place,
-  block: Block,
-  bare: readonly { from: Position; to: Position }[],
-): Step<void> {
+function* checkPlaces({ ledger, state }: Place, block: Block, bare: readonly Stretch[]): Step<void> {
   const inside = range('aside', [block.lane, block.from], [block.lane, block.to - 1])
   const beyond = range('aside', [block.lane, block.to], [block.lane, LAST], { limit: 1 })
   yield [inside, beyond]
   const leased = Object.keys(ledger.hosts).flatMap((host) => partsOf(ledger, host))
   const held = leased.filter(({ lane }) => lane === block.lane)
-  const known = [...held, ...inside.found, ...beyond.found].sort((x, y) => x.from - y.from)
+  const known = [...held, ...inside.found, ...beyond.found].sort(inOrder)
   for (const lost of bare.flatMap((gap) => without(gap, known))) {
     if (lost.from < state.head) throw new DamagedError('outcome', `task ${block.lane}/${lost.from} is nowhere`)
   }

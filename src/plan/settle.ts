@@ -1,18 +1,18 @@
 /** Settling: what a host says of the tasks it holds, applied where its lease still covers them. */
 import type { Exchange, Settlement } from '../backend.js'
-import type { HostId, Lane, Position } from '../task.js'
+import type { HostId, Lane } from '../task.js'
 import { setAllAside } from './aside.js'
 import { batchOf, closeBatch, countBatch, joinBatch, newBatch } from './batch.js'
 import type { Blocks } from './cache.js'
-import { DamagedError } from './damage.js'
 import { continueFlow, flowIndex } from './flow.js'
 import type { Appended } from './layout.js'
-import { type Draft, encodeParts, hostEntry, type Part, partsOf, without } from './ledger.js'
+import { type Draft, encodeParts, hostEntry, type Part, partsOf } from './ledger.js'
 import { type Ending, writeOutcomes } from './outcome.js'
 import { type AsideMark, type Block, COMPLETED, FAILED } from './records.js'
+import { byPlace, covers, extend, holding, type Ref, type Stretch, without } from './stretches.js'
 
 export interface Settled {
-  dropped: { lane: Lane; position: Position }[]
+  dropped: Ref[]
   /** Tasks to be stored with it. */
   followUps: Appended[]
 }
@@ -22,9 +22,9 @@ type Aside = Extract<Settlement, { to: 'aside' }>
 /** The blocks of these positions, as far as they are at hand; that of neighbours once. */
 export function* blocksOf(settle: readonly Settlement[], blocks: Blocks): Generator<Block> {
   let block: Block | undefined
-  for (const { lane, position } of settle) {
-    if (block && block.lane === lane && block.from <= position && position < block.to) continue
-    block = blocks.at(lane, position)
+  for (const one of settle) {
+    if (block && covers(block, one)) continue
+    block = blocks.at(one.lane, one.position)
     if (block) yield block
   }
 }
@@ -40,7 +40,7 @@ export function* batchesOf(settle: readonly Settlement[], blocks: Blocks): Gener
 
 /** Applies settlements. Ledgers, the blocks of the settled positions and their batches are loaded. */
 export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Settled {
-  const sorted = [...x.settle].sort((a, b) => a.lane - b.lane || a.position - b.position)
+  const sorted = [...x.settle].sort(byPlace)
   const { held, dropped } = release(draft, x.host, sorted)
   const followUps: Appended[] = []
   const asides: Aside[] = []
@@ -58,11 +58,10 @@ export function applySettlements(draft: Draft, blocks: Blocks, x: Exchange): Set
       asides.push(one)
       continue
     }
-    if (!block || block.lane !== lane || position >= block.to || position < block.from) {
+    if (!block || !covers(block, one)) {
       count()
-      block = blocks.at(lane, position)
+      block = blocks.get(lane, position)
     }
-    if (!block) throw new DamagedError('block', `that of task ${lane}/${position}, which runs, is gone`)
     endings.push(endingOf(block, one))
     const batch = batchOf(draft, block)
     if (one.to === 'completed' && batch?.stages) {
@@ -133,7 +132,7 @@ function moveAside(draft: Draft, sorted: readonly Aside[]): void {
 /** Cuts the settled positions out of the host's parts. What no part with the same seq covers counts for nothing. */
 function release(draft: Draft, host: HostId, sorted: readonly Settlement[]) {
   const held: Settlement[] = []
-  const dropped: { lane: Lane; position: Position }[] = []
+  const dropped: Ref[] = []
   const parts = new Map<Lane, Part[]>()
   for (const ledger of draft.ledgers.values()) {
     for (const part of partsOf(ledger, host)) {
@@ -143,18 +142,17 @@ function release(draft: Draft, host: HostId, sorted: readonly Settlement[]) {
     }
   }
   for (const list of parts.values()) list.sort((a, b) => a.from - b.from)
-  const holes = new Map<Part, { from: number; to: number }[]>()
+  const holes = new Map<Part, Stretch[]>()
   for (const one of sorted) {
-    const part = covering(parts.get(one.lane) ?? [], one.position)
+    const { lane, position, seq } = one
+    const part = holding(parts.get(lane) ?? [], position)
     const cut = (part && holes.get(part)) ?? []
-    const twice = (cut.at(-1)?.to ?? -1) > one.position
-    if (!part || part.seq !== one.seq || twice) {
-      dropped.push({ lane: one.lane, position: one.position })
+    const twice = (cut.at(-1)?.to ?? -1) > position
+    if (!part || part.seq !== seq || twice) {
+      dropped.push({ lane, position })
       continue
     }
-    const last = cut.at(-1)
-    if (last && last.to === one.position) last.to++
-    else cut.push({ from: one.position, to: one.position + 1 })
+    extend(cut, { from: position, to: position + 1 })
     holes.set(part, cut)
     held.push(one)
   }
@@ -175,16 +173,4 @@ function release(draft: Draft, host: HostId, sorted: readonly Settlement[]) {
     draft.changed(ledger)
   }
   return { held, dropped }
-}
-
-function covering(sorted: readonly Part[], p: Position): Part | undefined {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((sorted[middle]?.to ?? 0) <= p) low = middle + 1
-    else high = middle
-  }
-  const part = sorted[low]
-  return part && part.from <= p ? part : undefined
 }

@@ -2,7 +2,7 @@
 import { isList, type Key } from '../keys.js'
 import type { Add, RawRead, ReadOf, Write } from '../storage.js'
 import type { Lane, Position } from '../task.js'
-import type { Store, Table, TableRecord } from './records.js'
+import type { AsideMark, Store, Table, TableRecord } from './records.js'
 
 const storeOf: Record<Table, Store> = {
   block: 'blocks',
@@ -100,9 +100,12 @@ export const remove = (table: Table, key: Key, to?: Key): Write => ({
 })
 
 /** Stores a record under its own key. */
-export const store = <T extends Table>(table: T, record: TableRecord<T>): Write => ({
-  kind: 'put',
-  store: storeOf[table],
-  key: keyOf(table, record),
-  record,
-})
+export const store = <T extends Table>(table: T, record: TableRecord<T>): Write =>
+  put(table, keys[table](record), record)
+
+/** Deletes it from there; with another one, all from the first to the last. */
+export const erase = <T extends Table>(table: T, record: TableRecord<T>, last?: TableRecord<T>): Write =>
+  remove(table, keys[table](record), last && keys[table](last))
+
+/** Where the marks of a gate that come after this one begin. */
+export const behind = ({ queue, gate, order, lane, to }: AsideMark): Key => [queue, gate ?? '', order, lane, to]

@@ -7,6 +7,7 @@ import { describe } from './claimed.js'
 import { DamagedError } from './damage.js'
 import { type Draft, encodeParts, type Part, partsOf, setHost } from './ledger.js'
 import { type AsideMark, type Block, type Ledger, nameAt } from './records.js'
+import { extend } from './stretches.js'
 
 /** Tasks that crashed once run in small company, so that few suffer with them … */
 const CRASHED_ONCE = 16
@@ -20,6 +21,9 @@ export const parkingOf = (tasks: number): number => Math.max(tasks, MARK)
 
 /** What is known of a stretch that waited. */
 type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
+
+/** But for where they are. */
+const isSame = (a: Part, b: Part): boolean => a.lane === b.lane && a.attempt === b.attempt && a.crashes === b.crashes
 
 export class Taking {
   readonly claimed: Claimed[] = []
@@ -137,10 +141,7 @@ export class Taking {
     const { seq } = this.#x
     const part: Part = { seq, lane: block.lane, ...at }
     const taken = this.#taken.get(ledger) ?? []
-    const last = taken.at(-1)
-    const joins = last && last.lane === part.lane && last.to === part.from && last.attempt === part.attempt
-    if (last && joins && last.crashes === part.crashes) last.to = part.to
-    else taken.push({ ...part })
+    extend(taken, part, isSame)
     this.#taken.set(ledger, taken)
     this.#count(part)
     this.remaining -= part.to - part.from

@@ -2,7 +2,7 @@
 import type { Lane } from '../../task.js'
 import type { PartMark } from '../records.js'
 import { isTime } from '../shapes.js'
-import { firstAfter } from './stretches.js'
+import { firstAfter } from '../stretches.js'
 import { logOf, type Survey } from './survey.js'
 
 export type Births = ReadonlyMap<string, number>

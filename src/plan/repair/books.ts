@@ -12,10 +12,11 @@ import {
   type Root,
   type TableRecord,
 } from '../records.js'
+import { size } from '../stretches.js'
 import { keyOf, store } from '../tables.js'
 import type { Context, Mended } from './lane.js'
 import { countIn, type Endings, mendBatches, type SortedParts } from './parts.js'
-import { both, size, union } from './stretches.js'
+import { both, union } from './stretches.js'
 import { originIn } from './survey.js'
 
 export function mendLedgers({ survey, tally, writes, touched }: Context, lanes: readonly Mended[]): void {

@@ -1,13 +1,13 @@
 /** Brings the blocks and outcomes of one lane in order. */
 import type { Write } from '../../storage.js'
 import type { Lane, Position } from '../../task.js'
-import { overlap } from '../ledger.js'
 import { type AsideMark, type Block, FAILED, type LaneState, type Outcome, type PartMark } from '../records.js'
+import { holding, overlap, type Stretch, size } from '../stretches.js'
 import { remove, store } from '../tables.js'
 import type { Births } from './births.js'
 import type { Sorted } from './lanes.js'
 import { aheadOf, skipsFor } from './places.js'
-import { holding, type Stretch, size, union } from './stretches.js'
+import { union } from './stretches.js'
 import type { Survey } from './survey.js'
 import type { Tally } from './tally.js'
 

@@ -2,8 +2,8 @@
 import type { Lane } from '../../task.js'
 import { type Part, partsOf } from '../ledger.js'
 import type { AsideMark, LaneState, Ledger, PartMark } from '../records.js'
+import type { Stretch } from '../stretches.js'
 import { type Evidence, type Lease, type Places, placesOf } from './places.js'
-import type { Stretch } from './stretches.js'
 import { type BrokenOutcome, logOf, type Survey } from './survey.js'
 
 /** A lane that no record names but blocks are said to lie in is believed if its number follows so closely. */

@@ -5,7 +5,7 @@ import type { Step } from '../ledger.js'
 import { kindAt } from '../outcome.js'
 import type { Outcome } from '../records.js'
 import { fits, isCount } from '../shapes.js'
-import type { Stretch } from './stretches.js'
+import type { Stretch } from '../stretches.js'
 import { BEYOND, type BrokenOutcome, belongs, placeOf, type Survey, scan } from './survey.js'
 import type { Tally } from './tally.js'
 

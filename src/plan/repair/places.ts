@@ -3,7 +3,8 @@ import type { HostId, Lane, Position } from '../../task.js'
 import { skip } from '../aside.js'
 import type { Part } from '../ledger.js'
 import { type AsideMark, BLOCK_TASKS } from '../records.js'
-import { both, firstAfter, minus, type Stretch, size, union } from './stretches.js'
+import { firstAfter, type Stretch, size } from '../stretches.js'
+import { both, minus, union } from './stretches.js'
 import { BEYOND, type BrokenOutcome, type Log } from './survey.js'
 
 export interface Lease extends Part {

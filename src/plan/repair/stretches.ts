@@ -1,10 +1,5 @@
 /** Arithmetic of positions. A list of stretches is sorted, and its stretches neither overlap nor touch unless said otherwise. */
-import type { Position } from '../../task.js'
-
-export interface Stretch {
-  from: Position
-  to: Position
-}
+import type { Stretch } from '../stretches.js'
 
 /** What any of these cover, in any order. */
 export function union(...lists: (readonly Stretch[])[]): Stretch[] {
@@ -52,24 +47,4 @@ export function minus(a: readonly Stretch[], b: readonly Stretch[]): Stretch[] {
     }
   }
   return left
-}
-
-export const size = (list: readonly Stretch[]): number => list.reduce((sum, { from, to }) => sum + to - from, 0)
-
-/** The stretch of a list that holds a position. */
-export function holding<T extends Stretch>(list: readonly T[], p: Position): T | undefined {
-  const found = list[firstAfter(list, p)]
-  return found && found.from <= p ? found : undefined
-}
-
-/** Index of the first stretch that ends after a position. */
-export function firstAfter(list: readonly Stretch[], p: Position): number {
-  let low = 0
-  let high = list.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((list[middle]?.to ?? 0) <= p) low = middle + 1
-    else high = middle
-  }
-  return low
 }

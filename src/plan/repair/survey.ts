@@ -16,8 +16,8 @@ import {
   type Table,
 } from '../records.js'
 import { fits, isCount, isOrigin } from '../shapes.js'
+import type { Stretch } from '../stretches.js'
 import { isMark, keyOf, ROOT, rawRange } from '../tables.js'
-import type { Stretch } from './stretches.js'
 import type { Tally } from './tally.js'
 
 /** Beyond the last block a lane may have lost so many positions; whatever claims to lie further out is junk. */
