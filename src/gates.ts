@@ -9,7 +9,8 @@ export const handlerGate = (name: string): string => HANDLER + name
 /** Waits for a handler of this name that takes the task's input. */
 export const inputGate = (name: string): string => INPUT + name
 
-export const isInputGate = (gate: string | number | null): boolean => typeof gate === 'string' && gate.startsWith(INPUT)
+export const isInputGate = (gate: string | number | null | undefined): boolean =>
+  typeof gate === 'string' && gate.startsWith(INPUT)
 
 /** The handler a gate stands before, and what of it is waited for; undefined for gates of other kinds. */
 export function readGate(gate: string): { kind: 'handler' | 'input'; name: string } | undefined {

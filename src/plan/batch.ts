@@ -3,7 +3,7 @@ import { DamagedError } from './damage.js'
 import type { Joined } from './layout.js'
 import type { Draft, Step } from './ledger.js'
 import { paceAdd } from './pace.js'
-import type { BatchMark, Stage } from './records.js'
+import type { BatchMark, Block, Stage } from './records.js'
 import { LAST, range } from './tables.js'
 
 export function newBatch(id: string, queue: string, now: number, stages?: Stage[]): BatchMark {
@@ -29,18 +29,18 @@ export function joinBatch(batch: Pick<BatchMark, 'id' | 'createdAt' | 'total' | 
 }
 
 /** The batch that a block's tasks belong to, if it is loaded; undefined if it was pruned, though there is one with its id. */
-export function batchOf(
-  { batches }: { batches: ReadonlyMap<string, BatchMark> },
-  of: { batch?: string; born?: number },
-): BatchMark | undefined {
+export function batchOf({ batches }: { batches: ReadonlyMap<string, BatchMark> }, of: Member): BatchMark | undefined {
   const batch = of.batch === undefined ? undefined : batches.get(of.batch)
   return of.born === undefined || of.born === batch?.createdAt ? batch : undefined
 }
 
+/** What tells the batch that tasks belong to. */
+export type Member = Pick<Block, 'batch' | 'born' | 'stage'>
+
 /** Counts ended inputs into (or, negative, out of) their batch. Whoever calls has loaded it; a pruned one counts nothing. */
 export function countBatch(
   draft: Draft,
-  of: { batch?: string; born?: number; stage?: number },
+  of: Member,
   state: 'completed' | 'failed' | 'cancelled' | 'dropped',
   count: number,
   now: number,
@@ -60,4 +60,11 @@ export function closeBatch(batch: BatchMark, now: number): void {
   const done = batch.completed + batch.failed + batch.cancelled + batch.dropped
   if (batch.open || done < batch.total) delete batch.endedAt
   else batch.endedAt ??= now
+}
+
+/** It gets no more inputs. */
+export function endInput(draft: Draft, batch: BatchMark, now: number): void {
+  batch.open = false
+  closeBatch(batch, now)
+  draft.changedBatch(batch)
 }

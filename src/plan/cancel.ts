@@ -1,14 +1,15 @@
 /** Cancelling stretches of positions, wherever they are. */
 import type { HostId, Interval } from '../task.js'
 import { firstAhead, setAside, skip, takeAside } from './aside.js'
+import { countBatch, type Member } from './batch.js'
 import { type Draft, encodeParts, hostEntry, type Part, type Place, partsOf, type Step } from './ledger.js'
 import { writeCancelled } from './outcome.js'
 import type { AsideMark } from './records.js'
 import { extend, overlap, type Stretch, size, without } from './stretches.js'
-import { LAST, range } from './tables.js'
+import { asidesIn } from './tables.js'
 
-/** Ends as cancelled what of a stretch has not ended yet. Returns how many positions that were. */
-export type Canceller = (stretch: Interval) => number
+/** Ends as cancelled what of a stretch has not ended yet, and counts it into its batch, if any. Returns how many positions that were. */
+export type Canceller = (stretch: Interval, of?: Member) => number
 
 /** Reads what cancelling these stretches (or parts of them) needs, in one wave. Needs ledgers loaded. */
 export function* canceller(
@@ -19,15 +20,14 @@ export function* canceller(
 ): Step<Canceller> {
   const known = stretches.filter(({ lane }) => draft.place(lane))
   // A mark that begins in a stretch may end beyond it: the ceiling of its last position finds that one.
-  const inside = known.map(({ lane, from, to }) => range('aside', [lane, from], [lane, to - 1]))
-  const beyond = known.map(({ lane, to }) => range('aside', [lane, to], [lane, LAST], { limit: 1 }))
-  yield* draft.load({ tails: known.map(({ lane }) => lane) }, [...inside, ...beyond])
+  const reads = known.flatMap(asidesIn)
+  yield* draft.load({ tails: known.map(({ lane }) => lane) }, reads)
   const marks = new Map<number, Map<number, AsideMark>>()
-  for (const mark of [...inside, ...beyond].flatMap((read) => read.found)) {
+  for (const mark of reads.flatMap((read) => read.found)) {
     const lane = marks.get(mark.lane) ?? new Map<number, AsideMark>()
     marks.set(mark.lane, lane.set(mark.to, mark))
   }
-  return (stretch) => {
+  return (stretch, of = {}) => {
     const place = draft.place(stretch.lane)
     if (!place) return 0
     const mine = marks.get(stretch.lane) ?? new Map<number, AsideMark>()
@@ -41,7 +41,9 @@ export function* canceller(
     const ended: Piece[] = []
     for (const piece of pieces.sort((a, b) => a.from - b.from)) extend(ended, piece, alike)
     for (const piece of ended) writeCancelled(draft, { lane: stretch.lane, ...piece }, now, reason)
-    return size(ended)
+    const cancelled = size(ended)
+    if (cancelled > 0) countBatch(draft, of, 'cancelled', cancelled, now)
+    return cancelled
   }
 }
 

@@ -2,19 +2,17 @@
 import type { Change } from '../backend.js'
 import { isInputGate } from '../gates.js'
 import type { Plan } from '../storage.js'
-import type { Interval } from '../task.js'
+import type { Interval, Position } from '../task.js'
 import { setAside, takeAside } from './aside.js'
-import { closeBatch, countBatch } from './batch.js'
+import { countBatch, endInput } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { type Canceller, canceller } from './cancel.js'
-import { Draft, type Step } from './ledger.js'
+import { Draft, lanesOf, type Step } from './ledger.js'
 import { openGates } from './opening.js'
 import { kindAt, splitOutcome } from './outcome.js'
 import { type AsideMark, COMPLETED, FAILED, type Outcome, type PartMark } from './records.js'
+import { byPlace, covers, only, type Ref } from './stretches.js'
 import { blockAt, ceiling, LAST, range } from './tables.js'
-
-/** A position given by an id of this database. */
-export type Ref = { lane: number; position: number }
 
 /** Tells the refs of a change's ids; ids of other databases are left out. */
 export function* change(c: Change, refs: readonly Ref[], cache: BlockCache): Plan<number> {
@@ -29,7 +27,7 @@ function* apply(draft: Draft, c: Change, refs: readonly Ref[], cache: BlockCache
     case 'cancel':
       return yield* cancelRefs(draft, refs, c)
     case 'cancel-batch':
-      return yield* cancelBatches(draft, [c.batch], c)
+      return yield* cancelBatch(draft, c.batch, c)
     case 'clear':
       return yield* clear(draft, c)
     case 'retry':
@@ -50,54 +48,36 @@ type Reason = { now: number; reason?: string }
 function* cancelRefs(draft: Draft, refs: readonly Ref[], { now, reason }: Reason): Step<number> {
   const known = refs.filter(({ lane }) => draft.place(lane))
   const blocks = known.map(({ lane, position }) => blockAt(lane, position))
-  const stretches = known.map(({ lane, position }) => ({ lane, from: position, to: position + 1 }))
   if (blocks.length > 0) yield blocks
-  const cancel = yield* canceller(draft, stretches, now, reason)
+  const cancel = yield* canceller(draft, known.map(only), now, reason)
   yield* draft.load({ batches: blocks.flatMap((read) => read.found[0]?.batch ?? []) })
   let cancelled = 0
-  stretches.forEach((stretch, i) => {
+  known.forEach((ref, i) => {
     const block = blocks[i]?.found[0]
-    if (!block || block.to <= stretch.from) return
-    const count = cancel(stretch)
-    if (count > 0) countBatch(draft, block, 'cancelled', count, now)
-    cancelled += count
+    if (block && covers(block, ref)) cancelled += cancel(only(ref), block)
   })
   return cancelled
 }
 
-/** Cancels what is left of batches, and ends their input. */
-function* cancelBatches(draft: Draft, ids: readonly string[], { now, reason }: Reason): Step<number> {
-  const reads = ids.map((id) => range('part', [id], [id, LAST]))
-  yield* draft.load({ batches: ids }, reads)
-  const parts = reads.flatMap((read) => read.found)
-  const cancel = yield* canceller(draft, parts, now, reason)
+/** Cancels what is left of a batch, and ends its input. */
+function* cancelBatch(draft: Draft, id: string, { now, reason }: Reason): Step<number> {
+  const parts = range('part', [id], [id, LAST])
+  yield* draft.load({ batches: [id] }, [parts])
+  const cancel = yield* canceller(draft, parts.found, now, reason)
+  const batch = draft.batches.get(id)
   // Counting may end a batch whose input had ended: it was cancelled all the same, and takes no more.
-  for (const batch of draft.batches.values()) if (batch.endedAt === undefined) batch.stopped = true
-  const cancelled = cancelParts(draft, parts, cancel, now)
-  for (const id of ids) {
-    const batch = draft.batches.get(id)
-    if (!batch) continue
-    batch.open = false
-    closeBatch(batch, now)
-    draft.changedBatch(batch)
-  }
+  if (batch && batch.endedAt === undefined) batch.stopped = true
+  const cancelled = cancelParts(parts.found, cancel)
+  if (batch) endInput(draft, batch, now)
   return cancelled
 }
 
-function cancelParts(draft: Draft, parts: readonly PartMark[], cancel: Canceller, now: number): number {
-  let cancelled = 0
-  for (const part of parts) {
-    const count = cancel(part)
-    if (count > 0) countBatch(draft, part, 'cancelled', count, now)
-    cancelled += count
-  }
-  return cancelled
-}
+const cancelParts = (parts: readonly PartMark[], cancel: Canceller): number =>
+  parts.reduce((cancelled, part) => cancelled + cancel(part, part), 0)
 
 /** Cancels all that waits or runs: first by batch, so that each is counted where it belongs, then the rest of every lane. */
 function* clear(draft: Draft, { queue, now, reason }: Reason & { queue?: string }): Step<number> {
-  const ledgers = [...draft.ledgers.values()].filter((ledger) => queue === undefined || ledger.queue === queue)
-  const lanes = ledgers.flatMap((ledger) => ledger.lanes.map(({ lane }) => lane))
+  const lanes = lanesOf(draft.ledgersOf(queue))
   const batches = range('batch', [], [LAST])
   yield* draft.load({ tails: lanes }, [batches])
   const live = batches.found.filter((batch) => batch.endedAt === undefined)
@@ -106,16 +86,14 @@ function* clear(draft: Draft, { queue, now, reason }: Reason & { queue?: string 
   const parts = reads.flatMap((read) => read.found).filter(({ lane }) => lanes.includes(lane))
   const whole: Interval[] = lanes.map((lane) => ({ lane, from: 0, to: draft.tail(lane) }))
   const cancel = yield* canceller(draft, whole, now, reason)
-  let cancelled = cancelParts(draft, parts, cancel, now)
-  for (const stretch of whole) cancelled += cancel(stretch)
-  return cancelled
+  return whole.reduce((cancelled, stretch) => cancelled + cancel(stretch), cancelParts(parts, cancel))
 }
 
 /** Failed and cancelled tasks, and those whose input did not fit, go aside, due at once, their attempts at the beginning. */
 function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCache): Step<number> {
   const blocks = new Blocks(cache)
   const known = ascending(refs.filter(({ lane }) => draft.place(lane)))
-  yield* blocks.need(known.map(({ lane, position }) => ({ lane, from: position, to: position + 1 })))
+  yield* blocks.need(known.map(only))
   yield* draft.load({ batches: known.flatMap(({ lane, position }) => blocks.at(lane, position)?.batch ?? []) })
   const outcomes = known.map(({ lane, position }) => ceiling('outcome', lane, position))
   const asides = known.map(({ lane, position }) => ceiling('aside', lane, position))
@@ -123,45 +101,41 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
   let retried = 0
   // Several may lie in one record: each works on what the ones before it left on their right.
   let outcome: Outcome | undefined
-  let skip: AsideMark | undefined
+  let mark: AsideMark | undefined
   for (const [i, ref] of known.entries()) {
     const { lane, position } = ref
     outcome = covering(ref, outcome, outcomes[i]?.found[0])
-    skip = covering(ref, skip, asides[i]?.found[0])
+    mark = covering(ref, mark, asides[i]?.found[0])
     const block = blocks.at(lane, position)
     const place = draft.place(lane)
     if (!block || !place) continue
-    const { queue } = place.ledger
-    const at = { lane, from: position, to: position + 1 }
-    const again: AsideMark = { queue, ...at, gate: place.state.priority, order: 0, attempt: 1, crashes: 0 }
-    if (!outcome) {
-      if (!skip || !isInputGate(skip.gate)) continue
-      skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)
-      setAside(draft, again)
-      retried++
-      continue
+    const kind = outcome && kindAt(outcome, position)
+    // One that was lost could only fail again without its input.
+    if (outcome ? block.lost || kind === COMPLETED : !isInputGate(mark?.gate)) continue
+    if (mark && (!outcome || mark.gate === null))
+      mark = rightOf(position, takeAside(draft, mark, position, position + 1))
+    if (outcome) {
+      outcome = rightOf(position, splitOutcome(draft, outcome, position))
+      countBatch(draft, block, kind === FAILED ? 'failed' : 'cancelled', -1, now)
     }
-    // Without its input it could only fail again.
-    if (block.lost) continue
-    const kind = kindAt(outcome, position)
-    if (kind === COMPLETED) continue
-    if (skip?.gate === null) skip = takeAside(draft, skip, position, position + 1).find(({ from }) => from > position)
-    outcome = splitOutcome(draft, outcome, position).find(({ from }) => from > position)
-    countBatch(draft, block, kind === FAILED ? 'failed' : 'cancelled', -1, now)
-    setAside(draft, again)
+    const { queue } = place.ledger
+    setAside(draft, { queue, ...only(ref), gate: place.state.priority, order: 0, attempt: 1, crashes: 0 })
     retried++
   }
   return retried
 }
 
+const rightOf = <T extends Interval>(p: Position, pieces: readonly T[]): T | undefined =>
+  pieces.find(({ from }) => from > p)
+
 /** Each once, in order. */
 function ascending(refs: readonly Ref[]): Ref[] {
-  const sorted = [...refs].sort((a, b) => a.lane - b.lane || a.position - b.position)
-  return sorted.filter((ref, i) => ref.lane !== sorted[i - 1]?.lane || ref.position !== sorted[i - 1]?.position)
+  const sorted = [...refs].sort(byPlace)
+  return sorted.filter((ref, i) => i === 0 || byPlace(ref, sorted[i - 1] ?? ref) !== 0)
 }
 
-const covering = <T extends Interval>({ lane, position: p }: Ref, ...records: (T | undefined)[]): T | undefined =>
-  records.find((record) => record?.lane === lane && record.from <= p && p < record.to)
+const covering = <T extends Interval>(ref: Ref, ...records: (T | undefined)[]): T | undefined =>
+  records.find((record) => record && covers(record, ref))
 
 /** Of one queue, or of all: then queues that do not exist yet begin that way too. */
 function* setPause(draft: Draft, queue: string | undefined, until: number | undefined): Step<number> {
@@ -181,8 +155,6 @@ function* endBatch(draft: Draft, id: string, now: number): Step<number> {
   yield* draft.load({ batches: [id] })
   const batch = draft.batches.get(id)
   if (!batch?.open) return 0
-  batch.open = false
-  closeBatch(batch, now)
-  draft.changedBatch(batch)
+  endInput(draft, batch, now)
   return 1
 }

@@ -40,12 +40,12 @@ export class Due {
     let next = Number.POSITIVE_INFINITY
     let left = false
     // What this exchange has put aside itself is not read: it is there for the next one.
-    for (const mark of this.#draft.asides) {
-      if (mark.queue !== ledger.queue || mark.gate !== priority) continue
-      next = Math.min(next, mark.order)
-      left ||= mark.order <= this.#taking.now
+    const own = this.#draft.asides.filter((mark) => mark.queue === ledger.queue && mark.gate === priority)
+    for (const { order } of own) {
+      next = Math.min(next, order)
+      left ||= order <= this.#taking.now
     }
-    const known = this.#known(ledger, priority)
+    const known = count.ready + count.waiting - size(own)
     let [read, all] = [0, true]
     let from: Key = [ledger.queue, priority]
     for (let limit = Math.min(this.#taking.remaining + 1, MARKS); ; limit = Math.min(limit * GROWTH, MARKS)) {
@@ -79,13 +79,6 @@ export class Due {
     this.#draft.changed(ledger)
     if (next > this.#taking.now) this.#taking.wake(next)
     else if (left) this.#taking.leftOver()
-  }
-
-  /** How many tasks wait at a priority, as the ledger says, but for what this exchange has put there. */
-  #known(ledger: Ledger, priority: number): number {
-    const { ready = 0, waiting = 0 } = ledger.aside[String(priority)] ?? {}
-    const own = this.#draft.asides.filter((mark) => mark.queue === ledger.queue && mark.gate === priority)
-    return ready + waiting - size(own)
   }
 
   /** What will be looked at, mostly: one mark may stand for thousands, each in a block of its own. */

@@ -2,6 +2,7 @@
 import type { Cursor, GateView, Page, Reads } from '../backend.js'
 import type { Plan } from '../storage.js'
 import { Draft } from './ledger.js'
+import { cursorOf, page, placeIn } from './pages.js'
 import { LAST, range } from './tables.js'
 
 /** Marks read at a time: of many gates each has few, and of a gate with many the rest is passed over. */
@@ -12,7 +13,7 @@ export function* gates({ limit }: Reads['gates']['query'], cursor?: Cursor): Pla
   const draft = new Draft()
   yield* draft.load({ ledgers: true })
   const items: GateView[] = []
-  let [queue, gate] = cursor === undefined ? [undefined, undefined] : decode(cursor)
+  let [queue, gate] = placeIn(cursor).map(String)
   for (const ledger of draft.ledgers.values()) {
     if (!ledger.aside.blocked || (queue !== undefined && ledger.queue < queue)) continue
     if (queue !== ledger.queue) gate = undefined
@@ -24,19 +25,12 @@ export function* gates({ limit }: Reads['gates']['query'], cursor?: Cursor): Pla
       yield [marks]
       for (const mark of marks.found) {
         if (typeof mark.gate !== 'string' || mark.gate === gate) continue
-        if (items.length === limit) return { writes: [], value: { items, next: encode(queue, gate ?? '') } }
+        if (items.length === limit) return page(items, cursorOf(queue, gate))
         gate = mark.gate
         items.push({ queue, gate })
       }
       if (marks.found.length < MARKS) break
     }
   }
-  return { writes: [], value: { items } }
-}
-
-const encode = (queue: string, gate: string): Cursor => JSON.stringify([queue, gate])
-function decode(cursor: Cursor): [string, string] {
-  const parsed: unknown = JSON.parse(cursor)
-  const [queue, gate] = Array.isArray(parsed) ? parsed : []
-  return [String(queue), String(gate)]
+  return page(items)
 }

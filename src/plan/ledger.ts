@@ -94,6 +94,11 @@ export class Draft {
     return ledger
   }
 
+  /** The ledger of a queue, if there is one, or without a queue all. */
+  ledgersOf(queue?: string): Ledger[] {
+    return [...this.ledgers.values()].filter((ledger) => queue === undefined || ledger.queue === queue)
+  }
+
   place(lane: Lane): Place | undefined {
     return this.#places.get(lane)
   }
@@ -168,6 +173,10 @@ export function* rootPlan(fresh: Root): Plan<Root> {
     throw new DamagedError('root', 'there are tasks, and it is gone')
   return { writes: [store('root', fresh)], value: fresh }
 }
+
+/** Of these queues. */
+export const lanesOf = (ledgers: readonly Ledger[]): Lane[] =>
+  ledgers.flatMap(({ lanes }) => lanes.map(({ lane }) => lane))
 
 function decodeParts(flat: Float64Array): Part[] {
   const parts: Part[] = []

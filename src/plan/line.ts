@@ -105,16 +105,15 @@ export class Line {
 
   /** Has the next exchange read ahead what this lane will need, in the same wave as the ledger. */
   #predict(state: LaneState): void {
-    let p = state.head
-    while (p < state.head + this.#taking.limit) {
-      const block = this.#blocks.at(state.lane, p)
-      if (!block) break
+    const { lane, head } = state
+    let missing = this.#taking.limit
+    let p = head
+    for (let block = this.#blocks.at(lane, p); block && missing > 0; block = this.#blocks.at(lane, p)) {
+      missing -= block.to - p
       p = block.to
     }
-    const missing = state.head + this.#taking.limit - p
-    const start = p === state.head ? state.block : p
-    if (missing > 0)
-      this.#cache.next.set(state.lane, { block: start, limit: this.#cache.estimate(state.lane, missing) })
-    else this.#cache.next.delete(state.lane)
+    const next = { block: p === head ? state.block : p, limit: this.#cache.estimate(lane, missing) }
+    if (missing > 0) this.#cache.next.set(lane, next)
+    else this.#cache.next.delete(lane)
   }
 }

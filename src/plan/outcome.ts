@@ -13,6 +13,7 @@ import {
   nameAt,
   type Outcome,
 } from './records.js'
+import { extend } from './stretches.js'
 
 /** A value larger than this gets a record of its own, so that its neighbours stay cheap to read. */
 const OWN_RECORD_BYTES = 64 * 1024
@@ -112,15 +113,15 @@ function deadRuns(draft: Draft, outcome: Outcome): DeadMark[] {
 
 /** The failed stretches of an outcome: each is marked, so that failed tasks are listed without reading the others. */
 export function failedRuns(outcome: Outcome, queue: string): DeadMark[] {
-  const { lane, from, to, at, kinds } = outcome
-  if (typeof kinds === 'number') return kinds === FAILED ? [{ queue, at, lane, from, to }] : []
-  const runs: DeadMark[] = []
-  for (let p = from; p < to; p++) {
-    if (kindAt(outcome, p) !== FAILED) continue
-    const last = runs.at(-1)
-    if (last && last.to === p) last.to++
-    else runs.push({ queue, at, lane, from: p, to: p + 1 })
-  }
+  return runsOf(outcome, FAILED).map((run) => ({ queue, at: outcome.at, ...run }))
+}
+
+/** The stretches of an outcome that ended in this way. */
+export function runsOf(outcome: Outcome, kind: number): Interval[] {
+  const { lane, from, to, kinds } = outcome
+  if (typeof kinds === 'number') return kinds === kind ? [{ lane, from, to }] : []
+  const runs: Interval[] = []
+  for (let p = from; p < to; p++) if (kindAt(outcome, p) === kind) extend(runs, { lane, from: p, to: p + 1 })
   return runs
 }
 

@@ -8,7 +8,7 @@ import { Draft, type Place, partsOf, type Step } from './ledger.js'
 import { kindAt, putOutcome, removeOutcome, sliceOutcome } from './outcome.js'
 import { type BatchMark, type Block, CANCELLED, COMPLETED, type Outcome } from './records.js'
 import { inOrder, overlap, type Stretch, without } from './stretches.js'
-import { LAST, range, remove } from './tables.js'
+import { asidesIn, LAST, range, remove } from './tables.js'
 
 const DAY = 86_400_000
 /** How long ended tasks are kept where nothing else is said. */
@@ -184,8 +184,7 @@ function cut(draft: Draft, outcomes: readonly Outcome[], gone: readonly Block[])
 
 /** Positions below the head that no outcome covers are leased or aside; if one is neither, something went wrong. */
 function* checkPlaces({ ledger, state }: Place, block: Block, bare: readonly Stretch[]): Step<void> {
-  const inside = range('aside', [block.lane, block.from], [block.lane, block.to - 1])
-  const beyond = range('aside', [block.lane, block.to], [block.lane, LAST], { limit: 1 })
+  const [inside, beyond] = asidesIn(block)
   yield [inside, beyond]
   const leased = Object.keys(ledger.hosts).flatMap((host) => partsOf(ledger, host))
   const held = leased.filter(({ lane }) => lane === block.lane)

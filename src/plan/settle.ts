@@ -2,7 +2,7 @@
 import type { Exchange, Settlement } from '../backend.js'
 import type { HostId, Lane } from '../task.js'
 import { setAllAside } from './aside.js'
-import { batchOf, closeBatch, countBatch, joinBatch, newBatch } from './batch.js'
+import { batchOf, closeBatch, countBatch, endInput, joinBatch, newBatch } from './batch.js'
 import type { Blocks } from './cache.js'
 import { continueFlow, flowIndex } from './flow.js'
 import type { Appended } from './layout.js'
@@ -95,9 +95,7 @@ function consequences(draft: Draft, one: Exclude<Settlement, Aside>, now: number
   for (const id of one.endBatches ?? []) {
     const ends = draft.batches.get(id)
     if (!ends) continue
-    ends.open = false
-    closeBatch(ends, now)
-    draft.changedBatch(ends)
+    endInput(draft, ends, now)
   }
   return next
 }

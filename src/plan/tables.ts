@@ -1,7 +1,7 @@
 /** Where records lie, and how plans ask for them and write them. */
 import { isList, type Key } from '../keys.js'
 import type { Add, RawRead, ReadOf, Write } from '../storage.js'
-import type { Lane, Position } from '../task.js'
+import type { Interval, Lane, Position } from '../task.js'
 import type { AsideMark, Store, Table, TableRecord } from './records.js'
 
 const storeOf: Record<Table, Store> = {
@@ -39,8 +39,10 @@ const keys: { [T in Table]: (record: TableRecord<T>) => Key } = {
   lane: ({ lane }) => lane,
 }
 
-/** The key a record must have, as the storage knows it. */
-export const keyOf = <T extends Table>(table: T, record: TableRecord<T>): Key => full(table, keys[table](record))
+/** The key of a record in its table, as reads and writes ask for it. */
+export const keyWithin = <T extends Table>(table: T, record: TableRecord<T>): Key => keys[table](record)
+/** … and as the storage knows it. */
+export const keyOf = <T extends Table>(table: T, record: TableRecord<T>): Key => full(table, keyWithin(table, record))
 
 /** Whether marks of this kind are known here. */
 export const isMark = (kind: unknown): kind is Table => isTable(kind) && storeOf[kind] === 'marks'
@@ -76,6 +78,9 @@ export const allLedgers = () => range('ledger', FIRST_QUEUE, LAST)
 /** The first record that ends after a position: the one that covers it, if `from` is not beyond. */
 export const ceiling = <T extends 'outcome' | 'aside'>(table: T, lane: Lane, p: Position) =>
   range(table, [lane, p], [lane, Number.POSITIVE_INFINITY], { limit: 1 })
+/** The asides of a stretch: those that end in it, and the one that may end beyond it. */
+export const asidesIn = ({ lane, from, to }: Interval) =>
+  [range('aside', [lane, from], [lane, to - 1]), ceiling('aside', lane, to)] as const
 /** The block that holds a position, if there is one. */
 export const blockAt = (lane: Lane, p: Position) => range('block', [lane, 0], [lane, p], { limit: 1, reverse: true })
 export const lastBlock = (lane: Lane) => blockAt(lane, Number.POSITIVE_INFINITY)
@@ -101,11 +106,11 @@ export const remove = (table: Table, key: Key, to?: Key): Write => ({
 
 /** Stores a record under its own key. */
 export const store = <T extends Table>(table: T, record: TableRecord<T>): Write =>
-  put(table, keys[table](record), record)
+  put(table, keyWithin(table, record), record)
 
 /** Deletes it from there; with another one, all from the first to the last. */
 export const erase = <T extends Table>(table: T, record: TableRecord<T>, last?: TableRecord<T>): Write =>
-  remove(table, keys[table](record), last && keys[table](last))
+  remove(table, keyWithin(table, record), last && keyWithin(table, last))
 
 /** Where the marks of a gate that come after this one begin. */
-export const behind = ({ queue, gate, order, lane, to }: AsideMark): Key => [queue, gate ?? '', order, lane, to]
+export const behind = (mark: AsideMark): Key => keyWithin('gate', { ...mark, to: mark.to + 1 })

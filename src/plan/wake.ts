@@ -1,6 +1,7 @@
 /** When there is something to do next, for whoever sleeps until then. */
 import type { Plan } from '../storage.js'
-import { Draft, heldCount } from './ledger.js'
+import { Draft, heldCount, lanesOf } from './ledger.js'
+import { answer } from './pages.js'
 import type { Ledger } from './records.js'
 
 /** Times in ms since the epoch; Infinity: never, as things are. */
@@ -14,15 +15,12 @@ export interface Wake {
 export function* wake(now: number): Plan<Wake> {
   const draft = new Draft()
   yield* draft.load({ ledgers: true })
-  const ledgers = [...draft.ledgers.values()]
-  yield* draft.load({ tails: ledgers.flatMap((ledger) => ledger.lanes.map(({ lane }) => lane)) })
-  return {
-    writes: [],
-    value: {
-      claimAt: Math.min(...ledgers.map((ledger) => claimAt(draft, ledger, now))),
-      leaseEnd: Math.min(...ledgers.map(leaseEnd)),
-    },
-  }
+  const ledgers = draft.ledgersOf()
+  yield* draft.load({ tails: lanesOf(ledgers) })
+  return answer({
+    claimAt: Math.min(...ledgers.map((ledger) => claimAt(draft, ledger, now))),
+    leaseEnd: Math.min(...ledgers.map(leaseEnd)),
+  })
 }
 
 function claimAt(draft: Draft, ledger: Ledger, now: number): number {
