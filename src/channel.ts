@@ -1,4 +1,4 @@
-import type { HostId } from './task.js'
+import type { HostId, Interval } from './task.js'
 
 /**
  * What parties tell each other. Hints only: each says "look again", none is needed. Losing every one costs latency,
@@ -54,6 +54,14 @@ export interface StorageNotice {
     /** Stored records were damaged; what was found, and what came of it. */
     | 'damaged'
   message: string
+}
+
+/** The intervals that an `ended` hint tells of. */
+export function* intervalsIn(flat: readonly number[]): Generator<Interval, void, undefined> {
+  for (let i = 0; i + 2 < flat.length; i += 3) {
+    const [lane = 0, from = 0, to = 0] = flat.slice(i, i + 3)
+    yield { lane, from, to }
+  }
 }
 
 /** Carries hints to everyone who shares the database, the sender's own process included. */

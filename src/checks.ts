@@ -7,7 +7,8 @@ import { InvalidOptionError } from './errors.js'
 import { clipped } from './peek.js'
 import { type RetryPolicy, type TaskSettings, type TaskState, taskStates } from './task.js'
 
-export const retryOptions: readonly (keyof RetryPolicy)[] = ['attempts', 'delay', 'factor', 'maxDelay', 'jitter']
+/** Numbers beyond are not told apart. */
+const MOST = Number.MAX_SAFE_INTEGER
 
 /** Refuses options that do not exist. */
 export function checkKnown(of: string, given: unknown, known: readonly string[]): void {
@@ -27,21 +28,21 @@ export function runAtOf(options: { delay?: number; runAt?: number | Date }, now:
   if (delay !== undefined && runAt !== undefined) {
     throw new InvalidOptionError('delay', 'Give either delay or runAt, not both.')
   }
-  if (delay !== undefined) return now + checkNumber('delay', delay, 0, Number.MAX_SAFE_INTEGER - now)
+  if (delay !== undefined) return now + checkNumber('delay', delay, 0, MOST - now)
   return runAt === undefined ? undefined : checkTime('runAt', runAt)
 }
 
 /** A time in ms since the epoch, out of a Date or a number. */
 export function checkTime(option: string, time: unknown): number {
   const ms = time instanceof Date ? time.getTime() : time
-  if (typeof ms === 'number' && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER) return ms
+  if (typeof ms === 'number' && ms >= 0 && ms <= MOST) return ms
   throw new InvalidOptionError(option, `${option} must be a valid Date or ms since the epoch, not ${shown(time)}.`)
 }
 
 /** A time limit for waiting, in ms. Absent and Infinity: none. */
 export function checkTimeout(timeout: number | undefined): number | undefined {
   if (timeout === undefined || timeout === Number.POSITIVE_INFINITY) return undefined
-  return checkNumber('timeout', timeout, 0, Number.MAX_SAFE_INTEGER)
+  return checkNumber('timeout', timeout)
 }
 
 /** How many things a page of a listing has. */
@@ -66,36 +67,47 @@ export function settingsOf({ retry, timeout, meta }: TaskSettings): TaskSettings
     checkKnown('retry', retry, retryOptions)
     settings.retry = checkRetry(retry)
   }
-  if (timeout !== undefined) settings.timeout = checkNumber('timeout', timeout, 0, Number.MAX_SAFE_INTEGER)
+  if (timeout !== undefined) settings.timeout = checkNumber('timeout', timeout)
   if (meta !== undefined) settings.meta = cloneOf(meta, 'meta')
   return Object.keys(settings).length > 0 ? settings : undefined
 }
 
+/** From the least to the greatest value, and whether it must be whole. */
+type Range = readonly [min: number, max: number, whole?: boolean]
+const ANY: Range = [0, MOST]
+const retryRanges: Record<keyof RetryPolicy, Range> = {
+  attempts: [1, MOST, true],
+  delay: ANY,
+  factor: ANY,
+  maxDelay: ANY,
+  jitter: [0, 1],
+}
+export const retryOptions = ['attempts', 'delay', 'factor', 'maxDelay', 'jitter'] as const
+
 /** A retry policy as plain data; what else the object holds (a handler's `when`) stays behind. `of`: where it was given. */
 export function checkRetry(retry: RetryPolicy, of = 'retry'): RetryPolicy {
-  const { attempts, delay, factor, maxDelay, jitter } = retry
   const policy: RetryPolicy = {}
-  if (attempts !== undefined) {
-    policy.attempts = checkNumber(`${of}.attempts`, attempts, 1, Number.MAX_SAFE_INTEGER, true)
+  for (const option of retryOptions) {
+    const value = retry[option]
+    if (value !== undefined) policy[option] = checkNumber(`${of}.${option}`, value, ...retryRanges[option])
   }
-  if (delay !== undefined) policy.delay = checkNumber(`${of}.delay`, delay, 0, Number.MAX_SAFE_INTEGER)
-  if (factor !== undefined) policy.factor = checkNumber(`${of}.factor`, factor, 0, Number.MAX_SAFE_INTEGER)
-  if (maxDelay !== undefined) policy.maxDelay = checkNumber(`${of}.maxDelay`, maxDelay, 0, Number.MAX_SAFE_INTEGER)
-  if (jitter !== undefined) policy.jitter = checkNumber(`${of}.jitter`, jitter, 0, 1)
   return policy
 }
 
 /** Takes `unknown`: callers in plain JavaScript pass anything. */
-export function checkNumber(option: string, value: unknown, min: number, max: number, whole = false): number {
+export function checkNumber(option: string, value: unknown, min = 0, max = MOST, whole = false): number {
   if (typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value))) return value
   const kind = whole ? 'a whole number' : 'a number'
-  const range = max >= Number.MAX_SAFE_INTEGER / 2 ? `${kind} from ${min}` : `${kind} from ${min} to ${max}`
+  const range = max >= MOST / 2 ? `${kind} from ${min}` : `${kind} from ${min} to ${max}`
   throw new InvalidOptionError(option, `${option} must be ${range}, not ${shown(value)}.`)
 }
 
+/** A whole number from 1. */
+export const checkWhole = (option: string, value: unknown): number => checkNumber(option, value, 1, MOST, true)
+
 /** Like checkNumber; absent is fine. */
 export function checkAtLeast0(option: string, value: number | undefined): void {
-  if (value !== undefined) checkNumber(option, value, 0, Number.MAX_SAFE_INTEGER)
+  if (value !== undefined) checkNumber(option, value)
 }
 
 export function checkText(option: string, value: unknown): string {

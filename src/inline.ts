@@ -1,4 +1,4 @@
-import { checkKnown, checkNumber } from './checks.js'
+import { checkKnown, checkWhole } from './checks.js'
 import { type Clock, systemClock } from './clock.js'
 import { SitqError } from './errors.js'
 import { Deadlines } from './execute/deadlines.js'
@@ -35,7 +35,7 @@ const MANY = 256
 export function inline(handlers: HandlerMap, options: InlineOptions = {}): Executor {
   checkKnown('options', options, ['concurrency', 'clock'])
   if (options.concurrency !== undefined) {
-    checkNumber('concurrency', options.concurrency, 1, Number.MAX_SAFE_INTEGER, true)
+    checkWhole('concurrency', options.concurrency)
   }
   let shift: Shift | undefined
   return {

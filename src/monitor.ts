@@ -53,9 +53,9 @@ export class PerformanceMonitor {
 
   /** Throws InvalidOptionError for numbers that cannot be: negative, NaN, or more errors than tasks. */
   record(measurement: Measurement): void {
-    const tasks = checkNumber('tasks', measurement.tasks, 0, Number.MAX_SAFE_INTEGER, true)
-    const ms = checkNumber('ms', measurement.ms, 0, Number.MAX_SAFE_INTEGER)
-    const errors = checkNumber('errors', measurement.errors ?? 0, 0, Number.MAX_SAFE_INTEGER, true)
+    const tasks = checkNumber('tasks', measurement.tasks, 0, undefined, true)
+    const ms = checkNumber('ms', measurement.ms)
+    const errors = checkNumber('errors', measurement.errors ?? 0, 0, undefined, true)
     if (errors > tasks)
       throw new InvalidOptionError('errors', `errors must not be more than tasks (${tasks}), not ${errors}.`)
     this.#batches++

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, Retention } from './backend.js'
-import { checkKnown, checkNumber } from './checks.js'
+import { checkKnown, checkNumber, checkWhole } from './checks.js'
 import type { Clock } from './clock.js'
 import { InvalidOptionError } from './errors.js'
 import type { Executor, WorkerView } from './executor.js'
@@ -233,11 +233,11 @@ function settingsFrom(options: TaskWorkerOptions): HostSettings {
   if (typeof executor?.open !== 'function') {
     throw new InvalidOptionError('executor', 'executor must be one, for example inline(handlers) or webWorkers(…).')
   }
-  if (concurrency !== undefined) checkNumber('concurrency', concurrency, 1, Number.MAX_SAFE_INTEGER, true)
+  if (concurrency !== undefined) checkWhole('concurrency', concurrency)
   checkNumber('grace', grace, 0, Number.POSITIVE_INFINITY)
-  checkNumber('renewEvery', renewEvery, 1, Number.MAX_SAFE_INTEGER)
-  checkNumber('lease', lease, renewEvery, Number.MAX_SAFE_INTEGER)
-  checkNumber('maxCrashes', maxCrashes, 1, Number.MAX_SAFE_INTEGER, true)
+  checkNumber('renewEvery', renewEvery, 1)
+  checkNumber('lease', lease, renewEvery)
+  checkWhole('maxCrashes', maxCrashes)
   const safely = (error: unknown) =>
     attempt(
       () => onError(error),

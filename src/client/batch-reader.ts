@@ -1,5 +1,5 @@
 import type { BatchView, Cursor } from '../backend.js'
-import type { Hint } from '../channel.js'
+import { type Hint, intervalsIn } from '../channel.js'
 import type { Stage } from '../plan/records.js'
 import { onward } from '../plan/stages.js'
 import { together } from '../plan/stretches.js'
@@ -60,9 +60,7 @@ export class BatchReader {
     if (hint.type !== 'ended') return false
     const known = hint.batches.includes(this.#id)
     let concerned = known
-    for (let i = 0; i + 2 < hint.intervals.length; i += 3) {
-      const [lane = 0, from = 0, to = 0] = hint.intervals.slice(i, i + 3)
-      const interval = { lane, from, to }
+    for (const interval of intervalsIn(hint.intervals)) {
       if (!known && !this.#table.holds(interval)) continue
       this.#dirty?.push(interval)
       concerned = true

@@ -1,4 +1,5 @@
-import type { Hint, StorageNotice } from '../channel.js'
+import { type Hint, intervalsIn, type StorageNotice } from '../channel.js'
+import { size } from '../plan/stretches.js'
 import type { HostId } from '../task.js'
 
 /**
@@ -23,13 +24,8 @@ export type QueueEvent =
 /** The event a hint makes; undefined for what hosts have to say to each other. */
 export function eventOf(hint: Hint): QueueEvent | undefined {
   switch (hint.type) {
-    case 'ended': {
-      let count = 0
-      for (let i = 0; i + 2 < hint.intervals.length; i += 3) {
-        count += (hint.intervals[i + 2] ?? 0) - (hint.intervals[i + 1] ?? 0)
-      }
-      return { type: 'ended', count, batches: [...hint.batches] }
-    }
+    case 'ended':
+      return { type: 'ended', count: size([...intervalsIn(hint.intervals)]), batches: [...hint.batches] }
     case 'role':
       return { type: 'role', host: hint.from, role: hint.role }
     case 'added':

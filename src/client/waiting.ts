@@ -1,5 +1,5 @@
 import type { Change } from '../backend.js'
-import type { Hint } from '../channel.js'
+import { type Hint, intervalsIn } from '../channel.js'
 import { checkKnown, checkTimeout } from '../checks.js'
 import { TaskNotFoundError } from '../errors.js'
 import { type Lane, type Position, parseId, type Result, type TaskId } from '../task.js'
@@ -74,7 +74,6 @@ export class Waiting {
     if (!place) throw new TaskNotFoundError(id)
     return new Promise((resolve, reject) => {
       let stopTimer = () => {}
-      const known = storedAt !== undefined
       const end = () => {
         stopTimer()
         stopAborts()
@@ -93,13 +92,9 @@ export class Waiting {
       }
       this.#add(id, place, waiter)
       if (ms !== 0 && this.#isFresh(storedAt)) this.#askSoon(id)
-      else this.#ask(id, !known || ms === 0)
-      const stopAborts = this.#client.onEnd([signal], (reason) => {
-        stopTimer()
-        this.#remove(id, place, waiter)
-        reject(reason)
-      })
-      if (ms === undefined || ms === 0) return
+      else this.#ask(id, storedAt === undefined || ms === 0)
+      const stopAborts = this.#client.onEnd([signal], (reason) => waiter.fail(reason))
+      if (!ms) return
       stopTimer = this.#client.clock.timer(ms, () => {
         waiter.last = true
         // It may have ended and been pruned since it was stored: then it is not that its time has not come.
@@ -123,8 +118,10 @@ export class Waiting {
     if (waiters?.size !== 0) return
     this.#waiters.delete(id)
     this.#fresh.delete(id)
-    if (this.#fresh.size === 0) this.#stopFresh?.()
-    if (this.#fresh.size === 0) this.#stopFresh = undefined
+    if (this.#fresh.size === 0) {
+      this.#stopFresh?.()
+      this.#stopFresh = undefined
+    }
     const places = this.#places.get(lane)
     places?.delete(position)
     if (places?.size === 0) this.#places.delete(lane)
@@ -139,8 +136,7 @@ export class Waiting {
   #hear(hint: Hint): void {
     if (hint.type === 'changed' && hint.change in unnamed) void this.#pollNow()
     if (hint.type !== 'ended') return
-    for (let i = 0; i + 2 < hint.intervals.length; i += 3) {
-      const [lane = 0, from = 0, to = 0] = hint.intervals.slice(i, i + 3)
+    for (const { lane, from, to } of intervalsIn(hint.intervals)) {
       const places = this.#places.get(lane)
       if (!places) continue
       // Whichever is less: the stretch, or those waited for in its lane.

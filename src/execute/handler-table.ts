@@ -1,4 +1,4 @@
-import { checkKnown, checkNumber, checkRetry, retryOptions } from '../checks.js'
+import { checkKnown, checkNumber, checkRetry, checkWhole, retryOptions } from '../checks.js'
 import { InvalidOptionError } from '../errors.js'
 import type { HandlerSettings, HandlerTable, Run } from '../executor.js'
 import type { HandlerFunction, HandlerMap, HandlerObject } from '../handlers.js'
@@ -37,10 +37,8 @@ function settingsOf(name: string, handler: HandlerFunction | HandlerObject): Han
   if (input !== undefined) checkInputCheck(`${of}.input`, input)
   const settings: HandlerSettings = {}
   if (retry !== undefined) settings.retry = retryOf(`${of}.retry`, retry)
-  if (timeout !== undefined) settings.timeout = checkNumber(`${of}.timeout`, timeout, 0, Number.MAX_SAFE_INTEGER)
-  if (concurrency !== undefined) {
-    settings.concurrency = checkNumber(`${of}.concurrency`, concurrency, 1, Number.MAX_SAFE_INTEGER, true)
-  }
+  if (timeout !== undefined) settings.timeout = checkNumber(`${of}.timeout`, timeout)
+  if (concurrency !== undefined) settings.concurrency = checkWhole(`${of}.concurrency`, concurrency)
   return settings
 }
 
@@ -61,12 +59,14 @@ function retryOf(of: string, retry: NonNullable<HandlerObject['retry']>): RetryP
   return checkRetry(retry, of)
 }
 
+/** What a handler says of itself: names such as `constructor` are in every object, and no handlers. */
+export const settingsIn = (table: HandlerTable, name: string): HandlerSettings =>
+  (Object.hasOwn(table, name) && table[name]) || {}
+
 /** An attempt's timeout in ms; 0: it has none. */
-export function timeoutOf(run: Run, table: HandlerTable): number {
-  return run.timeout || (Object.hasOwn(table, run.name) ? table[run.name]?.timeout : 0) || 0
-}
+export const timeoutOf = ({ name, timeout }: Run, table: HandlerTable): number =>
+  timeout || settingsIn(table, name).timeout || 0
 
 /** How many attempts of a handler may run at one time. */
-export function limitOf(name: string, table: HandlerTable): number {
-  return (Object.hasOwn(table, name) ? table[name]?.concurrency : undefined) ?? Number.POSITIVE_INFINITY
-}
+export const limitOf = (name: string, table: HandlerTable): number =>
+  settingsIn(table, name).concurrency ?? Number.POSITIVE_INFINITY

@@ -13,10 +13,10 @@ const NO_WORD = 'does not fit, and nothing says why'
 
 /** Never throws nor rejects. A promise only if the check gave one: without need nothing is awaited before a handler runs. */
 export function checkInput(check: InputCheck, stored: unknown): Checked | Promise<Checked> {
-  const accepts = isSchema(check) ? bySchema(check) : byFunction(check)
+  const judge = isSchema(check) ? judged : (input: unknown): Checked => ({ input })
   try {
-    const answer = accepts(stored)
-    return answer instanceof Promise ? answer.catch(misfit) : answer
+    const answer = isSchema(check) ? check['~standard'].validate(stored) : check(stored)
+    return isThenable(answer) ? Promise.resolve(answer).then(judge).catch(misfit) : judge(answer)
   } catch (thrown) {
     return misfit(thrown)
   }
@@ -29,26 +29,12 @@ export function isSchema(check: unknown): check is StandardSchema {
   return typeof standard === 'object' && standard !== null
 }
 
-type Accepts = (stored: unknown) => Checked | Promise<Checked>
-
-const bySchema =
-  (schema: StandardSchema): Accepts =>
-  (stored) => {
-    const result = schema['~standard'].validate(stored)
-    const judge = (answer: unknown): Checked => {
-      const issues = peek(answer, 'issues')
-      const accepted = typeof answer === 'object' && answer !== null && 'value' in answer && issues === undefined
-      return accepted ? { input: answer.value } : { misfit: told(issues) }
-    }
-    return isThenable(result) ? Promise.resolve(result).then(judge) : judge(result)
-  }
-
-const byFunction =
-  (convert: (stored: unknown) => unknown): Accepts =>
-  (stored) => {
-    const input = convert(stored)
-    return isThenable(input) ? Promise.resolve(input).then((converted) => ({ input: converted })) : { input }
-  }
+/** What a schema says. */
+function judged(answer: unknown): Checked {
+  const issues = peek(answer, 'issues')
+  const accepted = typeof answer === 'object' && answer !== null && 'value' in answer && issues === undefined
+  return accepted ? { input: answer.value } : { misfit: told(issues) }
+}
 
 /** A schema's own error has issues; of any other the message is all there is. */
 function misfit(thrown: unknown): Checked {

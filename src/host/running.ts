@@ -1,4 +1,5 @@
 import type { Claimed, Settlement } from '../backend.js'
+import { limitOf } from '../execute/handler-table.js'
 import type { HandlerTable, Run } from '../executor.js'
 import { heldCount } from '../plan/ledger.js'
 import { PART_SIZE } from '../plan/records.js'
@@ -45,8 +46,7 @@ export class Hand {
   get overhang(): number {
     let over = 0
     for (const [name, count] of this.#perName) {
-      const limit = (Object.hasOwn(this.#table, name) ? this.#table[name]?.concurrency : undefined) ?? count
-      over += Math.max(0, count - limit)
+      over += Math.max(0, count - limitOf(name, this.#table))
     }
     return Math.min(over, OVERHANG)
   }

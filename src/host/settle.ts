@@ -1,9 +1,11 @@
 /** What becomes of a claimed task after an attempt: pure decisions, which the next exchange records. */
-import type { Claimed, FollowUp, Settlement } from '../backend.js'
+import type { Claimed, Exchanged, FollowUp, Settlement } from '../backend.js'
 import { errorRecord } from '../errors.js'
+import { settingsIn } from '../execute/handler-table.js'
 import type { EndedRun, HandlerTable } from '../executor.js'
 import { inputGate, markOf, ONLINE } from '../gates.js'
 import type { FollowUpRequest } from '../handlers.js'
+import { byPlace } from '../plan/stretches.js'
 import { mergeRetry, retryDecision } from '../retry.js'
 import type { ErrorRecord, HostId } from '../task.js'
 import { hadNetwork, type NetworkState } from './network.js'
@@ -21,31 +23,27 @@ export interface Judging {
 
 const at = ({ lane, position, seq }: Claimed) => ({ lane, position, seq })
 
+type Aside = Extract<Settlement, { to: 'aside' }>
+
+/** It waits again, as if it had never been claimed but for what is said. */
+const aside = (task: Claimed, how: Partial<Aside> = {}): Aside => {
+  const { attempt, crashes } = task
+  return { ...at(task), to: 'aside', order: 0, attempt, crashes, ...how }
+}
+
 /** An attempt ended, well or badly. */
 export function settlementOf(task: Claimed, run: EndedRun, judging: Judging): Settlement {
   const { startedAt, finishedAt } = run
-  if ('misfit' in run) return misfit(task, run.misfit, judging)
-  if (!run.ok) return failed(task, run.error, { startedAt, finishedAt }, judging)
-  const { lane, position, seq, attempt } = task
-  const settlement: Settlement = {
-    lane,
-    position,
-    seq,
-    to: 'completed',
-    value: run.value,
-    startedAt,
-    finishedAt,
-    attempt,
+  // Nothing is charged: the handler was not called. It bears this host's mark, so that this host does not try it again by itself.
+  if ('misfit' in run) {
+    return aside(task, { gate: inputGate(task.name), order: markOf(judging.host), why: run.misfit })
   }
-  if (run.followUps) settlement.followUps = run.followUps.map((request) => followUp(task, request))
-  if (run.endBatches) settlement.endBatches = run.endBatches
+  if (!run.ok) return failed(task, run.error, { startedAt, finishedAt }, judging)
+  const { value, followUps, endBatches } = run
+  const settlement: Settlement = { ...at(task), to: 'completed', value, startedAt, finishedAt, attempt: task.attempt }
+  if (followUps) settlement.followUps = followUps.map((request) => followUp(task, request))
+  if (endBatches) settlement.endBatches = endBatches
   return settlement
-}
-
-/** Nothing is charged: the handler was not called. It bears this host's mark, so that this host does not try it again by itself. */
-function misfit(task: Claimed, why: string, { host }: Pick<Judging, 'host'>): Settlement {
-  const { attempt, crashes, name } = task
-  return { ...at(task), to: 'aside', gate: inputGate(name), order: markOf(host), attempt, crashes, why }
 }
 
 function failed(
@@ -54,20 +52,19 @@ function failed(
   times: { startedAt: number; finishedAt: number },
   { now, random, network, table }: Judging,
 ): Settlement {
-  const { attempt, crashes, settings } = task
-  const own = Object.hasOwn(table, task.name) ? table[task.name]?.retry : undefined
-  const policy = mergeRetry(own, settings.retry)
+  const { attempt, settings } = task
   // Without a network the attempt proves nothing, unless the handler says that its error is final.
   const had = error.retryable === false ? 'settled' : hadNetwork(network, times.finishedAt - times.startedAt)
-  if (typeof had === 'number') return { ...at(task), to: 'aside', order: now + had, attempt, crashes, error }
+  if (typeof had === 'number') return aside(task, { order: now + had, error })
   if (had === 'none') {
     const why = 'It failed while there was no network, and goes on when there is one.'
     // What has waited longest is tried first: the page may be online after all, and these the ones that fail.
-    return { ...at(task), to: 'aside', gate: ONLINE, order: Math.floor(now), attempt, crashes, error, why }
+    return aside(task, { gate: ONLINE, order: Math.floor(now), error, why })
   }
+  const policy = mergeRetry(settingsIn(table, task.name).retry, settings.retry)
   const again = retryDecision(policy, attempt, error, random)
   if (!again.again) return { ...at(task), ...times, to: 'failed', error, attempt }
-  return { ...at(task), to: 'aside', order: now + again.delay, attempt: attempt + 1, crashes, error }
+  return aside(task, { order: now + again.delay, attempt: attempt + 1, error })
 }
 
 /** The attempt took its Web Worker down: no attempt is charged, a crash is. */
@@ -77,17 +74,13 @@ export function crashOf(
   { now, maxCrashes }: Pick<Judging, 'now' | 'maxCrashes'>,
 ): Settlement {
   const error: ErrorRecord = { ...crash.error, code: 'crashed' }
-  const { attempt } = task
   const crashes = task.crashes + 1
-  if (crashes < maxCrashes) return { ...at(task), to: 'aside', order: 0, attempt, crashes, error }
-  return { ...at(task), to: 'failed', error, startedAt: crash.startedAt, finishedAt: now, attempt }
+  if (crashes < maxCrashes) return aside(task, { crashes, error })
+  return { ...at(task), to: 'failed', error, startedAt: crash.startedAt, finishedAt: now, attempt: task.attempt }
 }
 
 /** Back in line as if it had never been claimed. */
-export function giveBack(task: Claimed): Settlement {
-  const { attempt, crashes } = task
-  return { ...at(task), to: 'aside', order: 0, attempt, crashes }
-}
+export const giveBack = (task: Claimed): Settlement => aside(task)
 
 /** In the place of a settlement that the storage refuses: the handler would return the same again, so the task fails. */
 export function uncloneable(refused: Settlement, cause: unknown, now: number): Settlement {
@@ -109,17 +102,17 @@ function followUp(parent: Claimed, request: FollowUpRequest): FollowUp {
   return { ...request, queue, priority }
 }
 
-/** The intervals that have ended with these settlements, as flat triples lane, from, to; neighbours are one. */
-export function endedIntervals(
-  settled: readonly Settlement[],
-  dropped: readonly { lane: number; position: number }[],
-): number[] {
+/** What of this was recorded as the end of a task. */
+export function endedOf(settled: readonly Settlement[], dropped: Exchanged['dropped']): Exclude<Settlement, Aside>[] {
   const gone = new Set(dropped.map(({ lane, position }) => `${lane}:${position}`))
-  const ended = settled
-    .filter(({ to, lane, position }) => to !== 'aside' && (gone.size === 0 || !gone.has(`${lane}:${position}`)))
-    .sort((a, b) => a.lane - b.lane || a.position - b.position)
+  const ended = settled.flatMap((one) => (one.to === 'aside' ? [] : one))
+  return gone.size === 0 ? ended : ended.filter(({ lane, position }) => !gone.has(`${lane}:${position}`))
+}
+
+/** The intervals that have ended with these settlements, as flat triples lane, from, to; neighbours are one. */
+export function endedIntervals(settled: readonly Settlement[], dropped: Exchanged['dropped']): number[] {
   const flat: number[] = []
-  for (const { lane, position } of ended) {
+  for (const { lane, position } of endedOf(settled, dropped).sort(byPlace)) {
     if (flat.at(-3) === lane && flat.at(-1) === position) flat[flat.length - 1] = position + 1
     else flat.push(lane, position, position + 1)
   }

@@ -9,7 +9,7 @@ import { Network } from './network.js'
 import { afterIdle, claimLimit, freshPace, isTooMuch, measure, observe, SILENCE } from './pacing.js'
 import { Hand } from './running.js'
 import { freshTally, type HostParts, type Tally } from './settings.js'
-import { crashOf, giveBack, settlementOf } from './settle.js'
+import { crashOf, endedOf, giveBack, settlementOf } from './settle.js'
 
 /** Claims that brought nothing although there should be more, before the host waits for news. */
 const IN_VAIN = 2
@@ -210,19 +210,12 @@ export class Work {
     if (answer.fenced) return sent.leave ? 'left' : 'fenced'
     if (sent.settle.length > 0 || answer.claimed.length > 0) this.leasedAt = began
     this.offline ||= sent.settle.some((settlement) => settlement.to === 'aside' && settlement.gate === ONLINE)
-    this.#count(sent, answer)
+    for (const { to } of endedOf(sent.settle, answer.dropped)) this.tally[to]++
     for (const name of answer.parked) this.#parked.add(name)
     if (sent.claim) this.#looked(began, sent, answer)
     else this.more ||= answer.more
     this.#give(answer, this.#parts.clock.monotonic())
     return sent.leave ? 'left' : undefined
-  }
-
-  #count({ settle }: { settle: readonly Settlement[] }, { dropped }: Exchanged): void {
-    const gone = new Set(dropped.map(({ lane, position }) => `${lane}:${position}`))
-    for (const { to, lane, position } of settle) {
-      if (to !== 'aside' && (gone.size === 0 || !gone.has(`${lane}:${position}`))) this.tally[to]++
-    }
   }
 
   #looked(at: number, { settle }: { settle: readonly Settlement[] }, answer: Exchanged): void {

@@ -7,7 +7,7 @@ import { remove } from './tables.js'
 /** A host lets go of a stretch: it is the first to be claimed again. */
 export function giveBack(draft: Draft, queue: string, part: Part): void {
   const { lane, from, to, attempt, crashes } = part
-  const gate = draft.place(lane)?.state.priority ?? 0
+  const gate = draft.place(lane).state.priority
   setAside(draft, { queue, lane, from, to, gate, order: 0, attempt, crashes })
 }
 
@@ -20,15 +20,13 @@ export function setAside(draft: Draft, mark: AsideMark): void {
     return
   }
   // Ahead of the head lie the skips that covered these positions until now, one for each: the mark stands in their place.
-  const ahead = place && !place.state.held && mark.to > place.state.head
-  if (ahead) {
+  if (!place.state.held && mark.to > place.state.head) {
     draft.writes.push(remove('aside', [mark.lane, mark.from], [mark.lane, mark.to - 1]))
     draft.skips = draft.skips.filter(({ lane, from, to }) => lane !== mark.lane || from >= mark.to || to <= mark.from)
   }
   draft.store('aside', mark)
   draft.store('gate', mark)
   draft.asides.push(mark)
-  if (!place) return
   countAside(place.ledger, mark.gate, mark.order, mark.to - mark.from)
   draft.changed(place.ledger)
 }
@@ -82,7 +80,6 @@ export function takeAside(draft: Draft, mark: AsideMark, from: number, to: numbe
     draft.erase(table, mark)
     for (const piece of left) draft.store(table, piece)
   }
-  if (!place) return left
   if (mark.gate !== null) countAside(place.ledger, mark.gate, mark.order, from - to)
   // One each, so that any of them can come back alone.
   for (let p = firstAhead(place, from); p < to; p++) setAside(draft, skip(mark, p, p + 1))

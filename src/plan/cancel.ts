@@ -18,7 +18,7 @@ export function* canceller(
   now: number,
   reason: string | undefined,
 ): Step<Canceller> {
-  const known = stretches.filter(({ lane }) => draft.place(lane))
+  const known = stretches.filter(({ lane }) => draft.has(lane))
   // A mark that begins in a stretch may end beyond it: the ceiling of its last position finds that one.
   const reads = known.flatMap(asidesIn)
   yield* draft.load({ tails: known.map(({ lane }) => lane) }, reads)
@@ -28,8 +28,8 @@ export function* canceller(
     marks.set(mark.lane, lane.set(mark.to, mark))
   }
   return (stretch, of = {}) => {
+    if (!draft.has(stretch.lane)) return 0
     const place = draft.place(stretch.lane)
-    if (!place) return 0
     const mine = marks.get(stretch.lane) ?? new Map<number, AsideMark>()
     marks.set(stretch.lane, mine)
     const pieces = [
@@ -82,7 +82,7 @@ function fromAside(draft: Draft, marks: Map<number, AsideMark>, stretch: Interva
     marks.delete(mark.to)
     const place = draft.place(mark.lane)
     for (const left of takeAside(draft, mark, cut.from, cut.to)) marks.set(left.to, left)
-    if (place) for (let p = firstAhead(place, cut.from); p < cut.to; p++) marks.set(p + 1, skip(mark, p, p + 1))
+    for (let p = firstAhead(place, cut.from); p < cut.to; p++) marks.set(p + 1, skip(mark, p, p + 1))
     pieces.push({ ...cut, attempts: mark.attempt - 1 })
   }
   return pieces

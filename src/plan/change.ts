@@ -46,7 +46,7 @@ function* apply(draft: Draft, c: Change, refs: readonly Ref[], cache: BlockCache
 type Reason = { now: number; reason?: string }
 
 function* cancelRefs(draft: Draft, refs: readonly Ref[], { now, reason }: Reason): Step<number> {
-  const known = refs.filter(({ lane }) => draft.place(lane))
+  const known = refs.filter(({ lane }) => draft.has(lane))
   const blocks = known.map(({ lane, position }) => blockAt(lane, position))
   if (blocks.length > 0) yield blocks
   const cancel = yield* canceller(draft, known.map(only), now, reason)
@@ -92,7 +92,7 @@ function* clear(draft: Draft, { queue, now, reason }: Reason & { queue?: string 
 /** Failed and cancelled tasks, and those whose input did not fit, go aside, due at once, their attempts at the beginning. */
 function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCache): Step<number> {
   const blocks = new Blocks(cache)
-  const known = ascending(refs.filter(({ lane }) => draft.place(lane)))
+  const known = ascending(refs.filter(({ lane }) => draft.has(lane)))
   yield* blocks.need(known.map(only))
   yield* draft.load({ batches: known.flatMap(({ lane, position }) => blocks.at(lane, position)?.batch ?? []) })
   const outcomes = known.map(({ lane, position }) => ceiling('outcome', lane, position))
@@ -108,7 +108,7 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
     mark = covering(ref, mark, asides[i]?.found[0])
     const block = blocks.at(lane, position)
     const place = draft.place(lane)
-    if (!block || !place) continue
+    if (!block) continue
     const kind = outcome && kindAt(outcome, position)
     // One that was lost could only fail again without its input.
     if (outcome ? block.lost || kind === COMPLETED : !isInputGate(mark?.gate)) continue

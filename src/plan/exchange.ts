@@ -9,7 +9,7 @@ import { type BlockCache, Blocks } from './cache.js'
 import { claim, inOrder } from './claim.js'
 import { describe } from './claimed.js'
 import { group } from './layout.js'
-import { Draft, hostEntry, partsOf, type Step, setHost } from './ledger.js'
+import { Draft, heldBy, hostEntry, partsOf, type Step, setHost } from './ledger.js'
 import { applySettlements, batchesOf, blocksOf } from './settle.js'
 import { only, overlap } from './stretches.js'
 import { LAST, range } from './tables.js'
@@ -48,7 +48,7 @@ export function* exchange(x: Exchange, { cache, origin, nonce }: ExchangeContext
   return draft.finish({
     fenced: false,
     claimed: taken?.claimed ?? [],
-    held: held(draft, x.host),
+    held: heldBy(draft, x.host) ?? new Float64Array(),
     dropped,
     parked: [...(taken?.parked ?? [])],
     batches: [...draft.changedBatches],
@@ -110,7 +110,7 @@ function* enter(draft: Draft, x: Exchange): Step<void> {
 function forgetSettled(draft: Draft, blocks: Blocks, cache: BlockCache, { host, settle }: Exchange): void {
   const parts = [...draft.ledgers.values()].flatMap((ledger) => partsOf(ledger, host))
   for (const block of blocksOf(settle, blocks)) {
-    const inLine = block.to > (draft.place(block.lane)?.state.head ?? 0)
+    const inLine = block.to > draft.place(block.lane).state.head
     const inHand = parts.some((part) => part.lane === block.lane && overlap(part, block))
     if (!inLine && !inHand) cache.forget(block)
   }
@@ -119,15 +119,9 @@ function forgetSettled(draft: Draft, blocks: Blocks, cache: BlockCache, { host, 
 /** Every ledger that is written anyway learns of the exchange. */
 function stamp(draft: Draft, x: Exchange): void {
   for (const ledger of draft.changedLedgers) {
-    const entry = hostEntry(ledger, x.host)
-    if (entry) Object.assign(entry, { seq: x.seq, until: x.until })
-    else setHost(ledger, x.host, { seq: x.seq, until: x.until, parts: new Float64Array() })
+    const { parts = new Float64Array() } = hostEntry(ledger, x.host) ?? {}
+    setHost(ledger, x.host, { seq: x.seq, until: x.until, parts })
   }
-}
-
-function held(draft: Draft, host: HostId): Float64Array {
-  const all = [...draft.ledgers.values()].flatMap((ledger) => [...(hostEntry(ledger, host)?.parts ?? [])])
-  return Float64Array.from(all)
 }
 
 /** Gives back what is left, uncharged, and removes the host. */
@@ -150,7 +144,7 @@ function* replay(draft: Draft, blocks: Blocks, x: Exchange, origin: string): Pla
     const parts = partsOf(ledger, x.host).filter(({ seq }) => seq === x.seq)
     yield* blocks.need(parts)
     for (const part of parts) {
-      const priority = draft.place(part.lane)?.state.priority ?? 0
+      const { priority } = draft.place(part.lane).state
       for (const { block, from, to } of blocks.split(part)) {
         claimed.push(...describe(block, { ...part, from, to }, { queue: ledger.queue, priority, origin }))
       }
@@ -158,7 +152,10 @@ function* replay(draft: Draft, blocks: Blocks, x: Exchange, origin: string): Pla
   }
   yield* blocks.need(x.settle.map(only))
   const batches = [...new Set(batchesOf(x.settle, blocks))]
-  return { writes: [], value: { ...nothing(false), claimed, batches, held: held(draft, x.host), more: true } }
+  return {
+    writes: [],
+    value: { ...nothing(false), claimed, batches, held: heldBy(draft, x.host) ?? new Float64Array(), more: true },
+  }
 }
 
 /** The answer to an exchange that did nothing. */

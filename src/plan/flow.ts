@@ -24,7 +24,7 @@ export function continueFlow(
   const at = block.stage ?? 0
   const done = stages[at]
   const place = draft.place(block.lane)
-  if (!done || !place) return undefined
+  if (!done) return undefined
   // The stage's counts move even if the batch's own don't.
   draft.changedBatch(batch)
   const judged = done.kind === 'filter'

@@ -99,8 +99,15 @@ export class Draft {
     return [...this.ledgers.values()].filter((ledger) => queue === undefined || ledger.queue === queue)
   }
 
-  place(lane: Lane): Place | undefined {
-    return this.#places.get(lane)
+  has(lane: Lane): boolean {
+    return this.#places.has(lane)
+  }
+
+  /** Of a lane that something stored is in. */
+  place(lane: Lane): Place {
+    const place = this.#places.get(lane)
+    if (!place) throw new DamagedError('ledger', `no queue has lane ${lane}`)
+    return place
   }
 
   /** Of a lane that was loaded. */
@@ -209,7 +216,13 @@ export function hostEntry(ledger: Ledger, host: HostId): HostEntry | undefined {
 
 /** Makes or replaces a host's entry: an assignment would do something else to a host named `__proto__`. */
 export function setHost(ledger: Ledger, host: HostId, entry: HostEntry): void {
-  Object.defineProperty(ledger.hosts, host, { value: entry, enumerable: true, configurable: true, writable: true })
+  ledger.hosts = { ...ledger.hosts, [host]: entry }
+}
+
+/** What a host holds in all queues, as it is stored; undefined if it has no entry anywhere: it is new, or was voided. */
+export function heldBy(draft: Draft, host: HostId): Float64Array | undefined {
+  const entries = [...draft.ledgers.values()].flatMap((ledger) => hostEntry(ledger, host) ?? [])
+  return entries.length > 0 ? Float64Array.from(entries.flatMap(({ parts }) => [...parts])) : undefined
 }
 
 /** What a host holds in a queue. */

@@ -80,9 +80,8 @@ function* viewsOf(draft: Draft, { cache, origin }: ReadContext, refs: readonly F
   const blocks = new Blocks(cache)
   yield* blocks.need(refs.map(({ found: { lane }, position }) => only({ lane, position })))
   return refs.flatMap(({ found: { lane, aside, outcome }, position }) => {
-    const place = draft.place(lane)
     const block = blocks.at(lane, position)
-    return (place && block && view(place, block, position, { origin, aside, outcome })) ?? []
+    return (block && view(draft.place(lane), block, position, { origin, aside, outcome })) ?? []
   })
 }
 

@@ -78,7 +78,7 @@ class Opening {
       if (this.room <= 0) break
       const place = this.#draft.place(mark.lane)
       const size = mark.to - mark.from
-      if (place && size <= this.#tasks) {
+      if (size <= this.#tasks) {
         run.push(mark)
         countAside(place.ledger, mark.gate ?? '', mark.order, -size)
         this.#open(place, mark, mark.to)
@@ -86,7 +86,6 @@ class Opening {
       }
       this.#shut(run)
       run = []
-      if (!place) continue
       const to = mark.from + this.#tasks
       takeAside(this.#draft, mark, mark.from, to)
       this.#open(place, mark, to)

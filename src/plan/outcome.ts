@@ -106,10 +106,8 @@ export function removeOutcome(draft: Draft, outcome: Outcome): void {
   for (const dead of deadRuns(draft, outcome)) draft.erase('dead', dead)
 }
 
-function deadRuns(draft: Draft, outcome: Outcome): DeadMark[] {
-  const queue = draft.place(outcome.lane)?.ledger.queue
-  return queue === undefined ? [] : failedRuns(outcome, queue)
-}
+const deadRuns = (draft: Draft, outcome: Outcome): DeadMark[] =>
+  failedRuns(outcome, draft.place(outcome.lane).ledger.queue)
 
 /** The failed stretches of an outcome: each is marked, so that failed tasks are listed without reading the others. */
 export function failedRuns(outcome: Outcome, queue: string): DeadMark[] {
@@ -141,8 +139,7 @@ export function writeCancelled(
 }
 
 function countEnded(draft: Draft, lane: Lane, kind: Ending['kind'], count: number): void {
-  const ledger = draft.place(lane)?.ledger
-  if (!ledger) return
+  const { ledger } = draft.place(lane)
   ledger.ended[stateOf[kind]] += count
   draft.changed(ledger)
 }

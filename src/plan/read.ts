@@ -75,7 +75,7 @@ export function* views(
   const draft = new Draft()
   const blocks = new Blocks(cache)
   yield* draft.load({ ledgers: true })
-  const known = refs.flatMap((ref) => (ref && draft.place(ref.lane) ? ref : []))
+  const known = refs.flatMap((ref) => (ref && draft.has(ref.lane) ? ref : []))
   const [marks, ends] = [readsOf('aside', known), readsOf('outcome', known)]
   if (known.length > 0) yield [...marks, ...ends]
   yield* blocks.need(known.map(only))
@@ -83,11 +83,10 @@ export function* views(
   const outcomes = ends.flatMap((read) => read.found)
   return answer(
     refs.map((ref) => {
-      const place = ref && draft.place(ref.lane)
-      const block = ref && blocks.at(ref.lane, ref.position)
-      if (!ref || !place || !block) return undefined
+      const block = ref && draft.has(ref.lane) && blocks.at(ref.lane, ref.position)
+      if (!block) return undefined
       const found = { origin, aside: covering(asides, ref), outcome: covering(outcomes, ref) }
-      return view(place, block, ref.position, found)
+      return view(draft.place(ref.lane), block, ref.position, found)
     }),
   )
 }

@@ -5,7 +5,7 @@ import type { ErrorRecord, HostId } from '../task.js'
 import { giveBack } from './aside.js'
 import { countBatch } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
-import { Draft, heldCount, hostEntry, type Part, partsOf } from './ledger.js'
+import { Draft, heldBy, hostEntry, type Part, partsOf } from './ledger.js'
 import { type Ending, writeOutcomes } from './outcome.js'
 import { FAILED, type Ledger } from './records.js'
 
@@ -17,8 +17,7 @@ export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number | un
   yield* draft.load({ ledgers: true, root: true })
   if (draft.root) draft.checkLanes(draft.root)
   // Its lock was stolen while it stood still, and it has not heard of that: the others are not dead, it is.
-  const isKnown = [...draft.ledgers.values()].some((ledger) => hostEntry(ledger, o.me))
-  if (o.entered && !isKnown) return draft.finish(undefined)
+  if (o.entered && !heldBy(draft, o.me)) return draft.finish(undefined)
   const dead = deadHosts([...draft.ledgers.values()], o)
   const poisoned: Part[] = []
   let recovered = 0
@@ -72,15 +71,11 @@ function deadHosts(ledgers: readonly Ledger[], { me, dead, left, gone = [], now,
 export function* renew(host: HostId, until: number): Plan<Float64Array | undefined> {
   const draft = new Draft()
   yield* draft.load({ ledgers: true })
-  const held: number[] = []
-  let known = false
   for (const ledger of draft.ledgers.values()) {
     const entry = hostEntry(ledger, host)
     if (!entry) continue
-    known = true
-    if (heldCount(entry.parts) > 0) held.push(...entry.parts)
     entry.until = until
     draft.changed(ledger)
   }
-  return draft.finish(known ? Float64Array.from(held) : undefined)
+  return draft.finish(heldBy(draft, host))
 }

@@ -9,7 +9,7 @@ import type { Appended } from './layout.js'
 import { type Draft, encodeParts, hostEntry, type Part, partsOf } from './ledger.js'
 import { type Ending, writeOutcomes } from './outcome.js'
 import { type AsideMark, type Block, COMPLETED, FAILED } from './records.js'
-import { byPlace, covers, extend, holding, type Ref, type Stretch, without } from './stretches.js'
+import { byPlace, covers, extend, holding, only, type Ref, type Stretch, without } from './stretches.js'
 
 export interface Settled {
   dropped: Ref[]
@@ -113,16 +113,14 @@ function join(draft: Draft, id: string, task: Appended, now: number): Appended[]
 }
 
 function moveAside(draft: Draft, sorted: readonly Aside[]): void {
-  const marks = sorted.flatMap((one): AsideMark[] => {
-    const place = draft.place(one.lane)
-    if (!place) return []
-    const { lane, position: from, order, attempt, crashes } = one
-    const { queue } = place.ledger
-    const gate = one.gate ?? place.state.priority
-    const mark: AsideMark = { queue, lane, from, to: from + 1, gate, order, attempt, crashes }
+  const marks = sorted.map((one) => {
+    const { order, attempt, crashes } = one
+    const { ledger, state } = draft.place(one.lane)
+    const gate = one.gate ?? state.priority
+    const mark: AsideMark = { queue: ledger.queue, ...only(one), gate, order, attempt, crashes }
     if (one.why !== undefined) mark.why = one.why
     if (one.error !== undefined) mark.error = one.error
-    return [mark]
+    return mark
   })
   setAllAside(draft, marks)
 }

@@ -145,7 +145,7 @@ export class Taking {
     this.#taken.set(ledger, taken)
     this.#count(part)
     this.remaining -= part.to - part.from
-    const priority = this.#draft.place(block.lane)?.state.priority ?? 0
+    const { priority } = this.#draft.place(block.lane).state
     this.claimed.push(...describe(block, part, { queue: ledger.queue, priority, origin: this.#origin }))
   }
 

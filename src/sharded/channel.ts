@@ -1,4 +1,4 @@
-import type { Channel, Hint } from '../channel.js'
+import { type Channel, type Hint, intervalsIn } from '../channel.js'
 import type { Lanes } from './lanes.js'
 
 /** The channels of all shards as one. */
@@ -19,8 +19,7 @@ export class ShardedChannel implements Channel {
     }
     const { intervals, batches } = hint
     const parts = new Map<number, number[]>()
-    for (let i = 0; i + 2 < intervals.length; i += 3) {
-      const [mixed = 0, from = 0, to = 0] = intervals.slice(i, i + 3)
+    for (const { lane: mixed, from, to } of intervalsIn(intervals)) {
       const { shard, lane } = this.#lanes.apart(mixed)
       parts.set(shard, [...(parts.get(shard) ?? []), lane, from, to])
     }

@@ -1,4 +1,4 @@
-import { checkKnown, checkNumber } from '../checks.js'
+import { checkKnown, checkNumber, checkWhole } from '../checks.js'
 import { type Clock, systemClock } from '../clock.js'
 import { InvalidOptionError, SitqError } from '../errors.js'
 import type { Executor } from '../executor.js'
@@ -44,7 +44,7 @@ export function webWorkers(factory: () => Worker, options: WebWorkersOptions = {
     async open(report, { concurrency: asked = 1 } = {}) {
       if (dispatcher)
         throw new SitqError('in-use', 'This executor is open already: give each TaskWorker one of its own.')
-      concurrency = checkNumber('concurrency', asked, 1, Number.MAX_SAFE_INTEGER, true)
+      concurrency = checkWhole('concurrency', asked)
       const mine = new Dispatcher({ factory, size: size(), concurrency, startTimeout, idleTimeout, clock, report })
       dispatcher = mine
       try {
