@@ -1,8 +1,8 @@
 import type { Claimed, Settlement } from '../backend.js'
 import { limitOf } from '../execute/handler-table.js'
 import type { HandlerTable, Run } from '../executor.js'
-import { heldCount } from '../plan/ledger.js'
-import { PART_SIZE } from '../plan/records.js'
+import { decodeParts, heldCount } from '../plan/ledger.js'
+import { covers } from '../plan/stretches.js'
 
 /** Runs over their handler's limit that may wait in hand beside the others, so that they do not block those. */
 const OVERHANG = 64
@@ -98,16 +98,8 @@ export class Hand {
    */
   loseBeyond(held: Float64Array): number[] {
     if (heldCount(held) === this.#running.size + this.#done.length) return []
-    const parts = new Map<string, { from: number; to: number }[]>()
-    for (let i = 0; i + PART_SIZE <= held.length; i += PART_SIZE) {
-      const [seq = 0, lane = 0, from = 0, to = 0] = held.subarray(i, i + PART_SIZE)
-      const key = `${lane}:${seq}`
-      const list = parts.get(key)
-      if (list) list.push({ from, to })
-      else parts.set(key, [{ from, to }])
-    }
-    const holds = ({ lane, position, seq }: { lane: number; position: number; seq: number }) =>
-      parts.get(`${lane}:${seq}`)?.some(({ from, to }) => from <= position && position < to) ?? false
+    const parts = decodeParts(held)
+    const holds = (one: Claimed | Settlement) => parts.some((part) => part.seq === one.seq && covers(part, one))
     this.#done = this.#done.filter(holds)
     return [...this.#running].filter(([, task]) => !holds(task)).map(([key]) => this.#lose(key))
   }

@@ -54,17 +54,15 @@ export function* joined(sorted: readonly AsideMark[]): Generator<{ mark: AsideMa
   if (run) yield run
 }
 
-function joins(a: AsideMark, b: AsideMark): boolean {
-  const follows = a.lane === b.lane && a.to === b.from && sameError(a.error, b.error)
-  const waits = a.gate === b.gate && a.order === b.order && a.why === b.why
-  return follows && waits && a.attempt === b.attempt && a.crashes === b.crashes
-}
+const joins = (a: AsideMark, b: AsideMark): boolean =>
+  a.to === b.from && agree(a, b, ['lane', 'gate', 'order', 'attempt', 'crashes', 'why']) && sameError(a.error, b.error)
 
 function sameError(a: ErrorRecord | undefined, b: ErrorRecord | undefined): boolean {
   if (!a || !b) return a === b
-  const same = a.name === b.name && a.message === b.message && a.stack === b.stack && a.code === b.code
-  return same && a.retryable === b.retryable && sameError(a.cause, b.cause)
+  return agree(a, b, ['name', 'message', 'stack', 'code', 'retryable']) && sameError(a.cause, b.cause)
 }
+
+const agree = <T>(a: T, b: T, fields: readonly (keyof T)[]): boolean => fields.every((field) => a[field] === b[field])
 
 /**
  * Takes [from, to) out of a mark that covers it. What is left of the mark stays where it was, in up to two pieces, which

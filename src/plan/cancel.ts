@@ -1,8 +1,8 @@
 /** Cancelling stretches of positions, wherever they are. */
-import type { HostId, Interval } from '../task.js'
+import type { Interval } from '../task.js'
 import { firstAhead, setAside, skip, takeAside } from './aside.js'
 import { countBatch, type Member } from './batch.js'
-import { type Draft, encodeParts, hostEntry, type Part, type Place, partsOf, type Step } from './ledger.js'
+import { type Draft, decodeParts, encodeParts, type Place, type Step } from './ledger.js'
 import { writeCancelled } from './outcome.js'
 import type { AsideMark } from './records.js'
 import { extend, overlap, type Stretch, size, without } from './stretches.js'
@@ -54,22 +54,17 @@ const alike = (a: Piece, b: Piece): boolean => a.attempts === b.attempts
 /** Out of what hosts hold. They learn of it with their next renewal or exchange, and abort the handlers. */
 function fromParts(draft: Draft, { ledger }: Place, stretch: Interval): Piece[] {
   const pieces: Piece[] = []
-  for (const host of Object.keys(ledger.hosts)) pieces.push(...fromHost(draft, { ledger, host }, stretch))
-  return pieces
-}
-
-function fromHost(draft: Draft, at: { ledger: Place['ledger']; host: HostId }, stretch: Interval): Piece[] {
-  const pieces: Piece[] = []
-  const left: Part[] = []
-  for (const part of partsOf(at.ledger, at.host)) {
-    const cut = part.lane === stretch.lane ? overlap(part, stretch) : undefined
-    if (cut) pieces.push({ ...cut, attempts: part.attempt })
-    for (const rest of cut ? without(part, [cut]) : [part]) left.push({ ...part, ...rest })
+  for (const entry of Object.values(ledger.hosts)) {
+    const before = pieces.length
+    const left = decodeParts(entry.parts).flatMap((part) => {
+      const cut = part.lane === stretch.lane ? overlap(part, stretch) : undefined
+      if (!cut) return part
+      pieces.push({ ...cut, attempts: part.attempt })
+      return without(part, [cut]).map((rest) => ({ ...part, ...rest }))
+    })
+    if (pieces.length > before) entry.parts = encodeParts(left)
   }
-  const entry = hostEntry(at.ledger, at.host)
-  if (pieces.length === 0 || !entry) return []
-  entry.parts = encodeParts(left)
-  draft.changed(at.ledger)
+  if (pieces.length > 0) draft.changed(ledger)
   return pieces
 }
 

@@ -9,8 +9,8 @@ import { type BlockCache, Blocks } from './cache.js'
 import { type Canceller, canceller } from './cancel.js'
 import { Draft, lanesOf, type Step } from './ledger.js'
 import { openGates } from './opening.js'
-import { kindAt, splitOutcome } from './outcome.js'
-import { type AsideMark, COMPLETED, FAILED, type Outcome, type PartMark } from './records.js'
+import { splitOutcome, stateAt } from './outcome.js'
+import type { AsideMark, Outcome, PartMark } from './records.js'
 import { byPlace, covers, only, type Ref } from './stretches.js'
 import { blockAt, ceiling, LAST, range } from './tables.js'
 
@@ -109,14 +109,14 @@ function* retry(draft: Draft, refs: readonly Ref[], now: number, cache: BlockCac
     const block = blocks.at(lane, position)
     const place = draft.place(lane)
     if (!block) continue
-    const kind = outcome && kindAt(outcome, position)
+    const state = outcome && stateAt(outcome, position)
     // One that was lost could only fail again without its input.
-    if (outcome ? block.lost || kind === COMPLETED : !isInputGate(mark?.gate)) continue
+    if (outcome ? block.lost || state === 'completed' : !isInputGate(mark?.gate)) continue
     if (mark && (!outcome || mark.gate === null))
       mark = rightOf(position, takeAside(draft, mark, position, position + 1))
-    if (outcome) {
+    if (outcome && state) {
       outcome = rightOf(position, splitOutcome(draft, outcome, position))
-      countBatch(draft, block, kind === FAILED ? 'failed' : 'cancelled', -1, now)
+      countBatch(draft, block, state, -1, now)
     }
     const { queue } = place.ledger
     setAside(draft, { queue, ...only(ref), gate: place.state.priority, order: 0, attempt: 1, crashes: 0 })

@@ -185,7 +185,7 @@ export function* rootPlan(fresh: Root): Plan<Root> {
 export const lanesOf = (ledgers: readonly Ledger[]): Lane[] =>
   ledgers.flatMap(({ lanes }) => lanes.map(({ lane }) => lane))
 
-function decodeParts(flat: Float64Array): Part[] {
+export function decodeParts(flat: Float64Array): Part[] {
   const parts: Part[] = []
   for (let i = 0; i + PART_SIZE <= flat.length; i += PART_SIZE) {
     const [seq = 0, lane = 0, from = 0, to = 0, attempt = 1, crashes = 0] = flat.subarray(i, i + PART_SIZE)
@@ -230,6 +230,9 @@ export function partsOf(ledger: Ledger, host: HostId): Part[] {
   const entry = hostEntry(ledger, host)
   return entry ? decodeParts(entry.parts) : []
 }
+
+/** What all hosts hold in a queue. */
+export const leasedIn = ({ hosts }: Ledger): Part[] => Object.values(hosts).flatMap(({ parts }) => decodeParts(parts))
 
 /** Counts positions into (or, negative, out of) what is aside at a priority, or behind string gates. */
 export function countAside(ledger: Ledger, gate: number | string, order: number, count: number): void {

@@ -5,7 +5,7 @@ import type { Plan } from '../storage.js'
 import type { Interval, Position, TaskState, TaskView } from '../task.js'
 import { Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
-import { Draft, partsOf, type Step } from './ledger.js'
+import { Draft, leasedIn, type Step } from './ledger.js'
 import { runsOf } from './outcome.js'
 import { cursorOf, cut, page, placeIn } from './pages.js'
 import { type ReadContext, view } from './read.js'
@@ -95,7 +95,7 @@ function sourcesIn(ledger: Ledger, draft: Draft, state: TaskState): Source[] {
     case 'failed':
       return [deadSource(queue)]
     case 'running':
-      return [fixed(Object.keys(ledger.hosts).flatMap((host) => partsOf(ledger, host)))]
+      return [fixed(leasedIn(ledger))]
     case 'scheduled':
       // Times are at least 1: order 0 means available.
       return priorities.map((p) => gateSource([queue, p, 1], [queue, p, LAST]))

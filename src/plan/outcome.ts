@@ -176,6 +176,8 @@ export function kindAt(outcome: Outcome, p: Position): Ending['kind'] {
   return kind === COMPLETED || kind === FAILED ? kind : CANCELLED
 }
 
+export const stateAt = (outcome: Outcome, p: Position) => stateOf[kindAt(outcome, p)]
+
 /** One position's outcome as a result. `block` gives what a long cancellation does not tell. */
 export function resultAt(outcome: Outcome, p: Position, id: TaskId, block?: Block): Result {
   const i = p - outcome.from

@@ -4,9 +4,9 @@ import type { Plan } from '../storage.js'
 import type { Position } from '../task.js'
 import { batchOf } from './batch.js'
 import { DamagedError } from './damage.js'
-import { Draft, type Place, partsOf, type Step } from './ledger.js'
-import { kindAt, putOutcome, removeOutcome, sliceOutcome } from './outcome.js'
-import { type BatchMark, type Block, CANCELLED, COMPLETED, type Outcome } from './records.js'
+import { Draft, leasedIn, type Place, type Step } from './ledger.js'
+import { putOutcome, removeOutcome, sliceOutcome, stateAt } from './outcome.js'
+import type { BatchMark, Block, Outcome } from './records.js'
 import { inOrder, overlap, type Stretch, without } from './stretches.js'
 import { asidesIn, LAST, range, remove } from './tables.js'
 
@@ -167,8 +167,7 @@ function forget(draft: Draft, { ledger }: Place, block: Block, covering: readonl
   draft.erase('block', block)
   for (const outcome of covering) {
     for (let p = Math.max(outcome.from, block.from); p < Math.min(outcome.to, block.to); p++) {
-      const kind = kindAt(outcome, p)
-      ledger.ended[kind === COMPLETED ? 'completed' : kind === CANCELLED ? 'cancelled' : 'failed']--
+      ledger.ended[stateAt(outcome, p)]--
     }
   }
 }
@@ -186,8 +185,7 @@ function cut(draft: Draft, outcomes: readonly Outcome[], gone: readonly Block[])
 function* checkPlaces({ ledger, state }: Place, block: Block, bare: readonly Stretch[]): Step<void> {
   const [inside, beyond] = asidesIn(block)
   yield [inside, beyond]
-  const leased = Object.keys(ledger.hosts).flatMap((host) => partsOf(ledger, host))
-  const held = leased.filter(({ lane }) => lane === block.lane)
+  const held = leasedIn(ledger).filter(({ lane }) => lane === block.lane)
   const known = [...held, ...inside.found, ...beyond.found].sort(inOrder)
   for (const lost of bare.flatMap((gap) => without(gap, known))) {
     if (lost.from < state.head) throw new DamagedError('outcome', `task ${block.lane}/${lost.from} is nowhere`)

@@ -5,7 +5,7 @@ import { type Counts, formatId, type Interval, type Position, type Result, type 
 import { checkGone } from './batch.js'
 import { type BlockCache, Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
-import { Draft, heldCount, lanesOf, type Place, partsOf } from './ledger.js'
+import { Draft, heldCount, lanesOf, leasedIn, type Place } from './ledger.js'
 import { resultAt } from './outcome.js'
 import { answer, cursorOf, cut, page, placeIn } from './pages.js'
 import {
@@ -115,10 +115,8 @@ export function view(
     const result = resultAt(found.outcome, p, id, block)
     return { ...base, state: result.status, attempt: result.attempts, crashes: 0, result }
   }
-  for (const host of Object.keys(ledger.hosts)) {
-    const part = covering(partsOf(ledger, host), { lane: block.lane, position: p })
-    if (part) return { ...base, state: 'running', attempt: part.attempt, crashes: part.crashes }
-  }
+  const part = covering(leasedIn(ledger), { lane: block.lane, position: p })
+  if (part) return { ...base, state: 'running', attempt: part.attempt, crashes: part.crashes }
   const { aside } = found
   if (!aside) return p < state.head ? undefined : { ...base, state: 'available', attempt: 1, crashes: 0 }
   // Cancelled before its turn came, and pruned since: only the cache still has its block.

@@ -55,16 +55,16 @@ export function* recover(o: RecoverOptions, cache: BlockCache): Plan<number | un
 const inOrder = (a: Ending, b: Ending) => a.block.lane - b.block.lane || a.position - b.position
 
 /** A host is dead as a whole: in every queue, or in none. */
-function deadHosts(ledgers: readonly Ledger[], { me, dead, left, gone = [], now, latest }: RecoverOptions): HostId[] {
-  const until = new Map<HostId, number>()
-  for (const ledger of ledgers) {
-    for (const [host, entry] of Object.entries(ledger.hosts))
-      until.set(host, Math.max(until.get(host) ?? 0, entry.until))
+function deadHosts(ledgers: readonly Ledger[], o: RecoverOptions): HostId[] {
+  const { me, dead, left, gone = [], now, latest = Number.POSITIVE_INFINITY } = o
+  const isPast = (host: HostId) => {
+    const end = Math.max(...ledgers.map((ledger) => hostEntry(ledger, host)?.until ?? 0))
+    return end < now || end > latest
   }
-  const past = (end: number) => end < now || end > (latest ?? Number.POSITIVE_INFINITY)
-  const isDead = (host: HostId, end: number) =>
-    dead === 'others' || left.includes(host) || gone.includes(host) || (dead === 'expired' && past(end))
-  return [...until].filter(([host, end]) => host !== me && isDead(host, end)).map(([host]) => host)
+  const isDead = (host: HostId) =>
+    dead === 'others' || left.includes(host) || gone.includes(host) || (dead === 'expired' && isPast(host))
+  const hosts = new Set(ledgers.flatMap((ledger) => Object.keys(ledger.hosts)))
+  return [...hosts].filter((host) => host !== me && isDead(host))
 }
 
 /** Extends a lease in every queue. Resolves to what the host holds; undefined: it was voided. */
