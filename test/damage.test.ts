@@ -518,6 +518,16 @@ describe.each(storages)('damaged records in %s', (_, storage) => {
     }
   })
 
+  it('a lane whose mark names no queue, and whose ledger is gone: its tasks run, and the root stays the root', async () => {
+    const { b, lose, spoil, open } = await start()
+    const [id = ''] = await b.add(1)
+    await lose(ledger)
+    await spoil(mark('lane'), (lane) => ({ ...lane, queue: '' }))
+    const page = open()
+    await page.runAll()
+    expect((await page.result(id))?.status).toBe('completed')
+  })
+
   it('keys that are none of ours are removed where they would be read, and marks of unknown kinds stay', async () => {
     const { b, storage, open, at } = await start()
     await b.add(3)

@@ -9,6 +9,8 @@ type Fields = Record<string, unknown>
 
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null
 const isText = (value: unknown): value is string => typeof value === 'string'
+/** Of a queue: the root's key is the one that no queue has. */
+const isQueue = (value: unknown): value is string => isText(value) && value !== ''
 const isNumber = (value: unknown): value is number => typeof value === 'number' && !Number.isNaN(value)
 /** A position, a number of things, an index. */
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
@@ -113,8 +115,7 @@ const isAsideCount = (count: unknown): boolean =>
 function isLedger(ledger: Fields): ledger is Fields & Ledger {
   const { queue, lanes, hosts, ended, pruned, aside, pausedUntil, check } = ledger
   return (
-    isText(queue) &&
-    queue !== '' &&
+    isQueue(queue) &&
     areLanes(lanes) &&
     isFields(hosts) &&
     Object.values(hosts).every(isHost) &&
@@ -143,7 +144,7 @@ export const isTime = (value: unknown): value is number =>
 
 function isWaiting(mark: Fields): boolean {
   const { queue, order, attempt, crashes, why, error } = mark
-  const known = isInterval(mark) && isText(queue) && isTime(order) && isCount(attempt) && isCount(crashes)
+  const known = isInterval(mark) && isQueue(queue) && isTime(order) && isCount(attempt) && isCount(crashes)
   return known && maybe(isText, why) && maybe(isFields, error)
 }
 const isAside = (mark: Fields): boolean => isWaiting(mark) && (mark.gate === null || isGateName(mark.gate))
@@ -166,7 +167,7 @@ function isBatch(batch: Fields): boolean {
   const { stopped, createdAt, endedAt, pace, stages } = batch
   return (
     isText(id) &&
-    isText(queue) &&
+    isQueue(queue) &&
     [total, completed, failed, cancelled, dropped].every(isCount) &&
     maybe(isCount, joined) &&
     typeof open === 'boolean' &&
@@ -183,10 +184,10 @@ function isPart(part: Fields): boolean {
   return maybe((list) => isList(list, length(part), isCount), part.indexes) && maybe(isStages, part.stages)
 }
 
-const isDead = (mark: Fields): boolean => isInterval(mark) && isText(mark.queue) && isNumber(mark.at)
+const isDead = (mark: Fields): boolean => isInterval(mark) && isQueue(mark.queue) && isNumber(mark.at)
 
 const isLane = ({ lane, queue, priority, held, origin }: Fields): boolean =>
-  isCount(lane) && isText(queue) && Number.isInteger(priority) && typeof held === 'boolean' && maybe(isOrigin, origin)
+  isCount(lane) && isQueue(queue) && Number.isInteger(priority) && typeof held === 'boolean' && maybe(isOrigin, origin)
 
 const shapes: { [T in Table]: (record: Fields) => boolean } = {
   block: isBlock,
