@@ -12,6 +12,7 @@ let works = false
 beforeAll(async () => {
   const page = await site.browser.newPage()
   await page.goto(url('/elsewhere'))
+  expect(await page.evaluate(() => typeof globalThis.gc)).toBe('function')
   works = await awayAndBack(page)
   await page.context().close()
 }, 60_000)
@@ -56,8 +57,9 @@ interface Scene {
 async function scene(): Promise<Scene> {
   const context = await site.browser.newContext()
   onTestFinished(() => context.close())
-  // A FinalizationRegistry whose objects are collected in the cache would run script there. When that is, is up to the browser: here it is now.
-  await context.addInitScript(() => document.addEventListener('freeze', () => Reflect.get(globalThis, 'gc')()))
+  // Where something is collected while the page is in the cache, a FinalizationRegistry would run script there. When that is, is up to
+  // the browser: here it is always.
+  await context.addInitScript(() => document.addEventListener('freeze', () => globalThis.gc?.()))
   const database = crypto.randomUUID()
   return {
     database,
