@@ -55,6 +55,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.browser.test.ts'],
           setupFiles: ['fake-indexeddb/auto'],
+          maxWorkers: 2, // most files wait for browsers and other processes; the default is a core less than there are
           ...limits,
         },
       },

@@ -33,7 +33,6 @@ import { type Pruned, prune } from './plan/prune.js'
 import * as reading from './plan/read.js'
 import { LAYOUT, stores } from './plan/records.js'
 import { type RecoverOptions, recover, renew } from './plan/recover.js'
-import { describe, foundAny } from './plan/repair/index.js'
 import { distinctTexts } from './random.js'
 import type { Plan, Storage } from './storage.js'
 import { type Counts, formatId, type HostId, parseId, type Result, type TaskId, type TaskView } from './task.js'
@@ -83,7 +82,7 @@ export class LocalBackend implements Backend {
         this.#appender.forget()
         options.opened?.(origin)
       },
-      repaired: (repaired) => this.#repaired(repaired),
+      mended: (message) => this.#mended(message),
     })
     this.#appender = new Appender({
       runner: this.#runner,
@@ -111,9 +110,8 @@ export class LocalBackend implements Backend {
     return this.#runner.repair()
   }
 
-  #repaired(repaired: Repaired): void {
-    if (!foundAny(repaired)) return
-    this.channel.post({ type: 'storage', event: 'damaged', message: describe(repaired) })
+  #mended(message: string): void {
+    this.channel.post({ type: 'storage', event: 'damaged', message })
     this.channel.post({ type: 'changed', change: 'repair' })
   }
 

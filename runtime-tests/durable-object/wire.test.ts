@@ -72,7 +72,14 @@ describe('what is larger than a call may be', () => {
       ids.push(...(await backend.add([{ queue: 'default', name: 'echo', input, priority: 0 }], { now })))
     }
     const x = { host: 'a', now, until: now + 30_000 }
-    const { claimed } = await backend.exchange({ ...x, seq: 1, settle: [], claim: { limit: 50 } })
+    let seq = 0
+    const claimed = []
+    for (let more = true; more; ) {
+      const answer = await backend.exchange({ ...x, seq: ++seq, settle: [], claim: { limit: 50 } })
+      claimed.push(...answer.claimed)
+      more = answer.more
+    }
+    expect(seq).toBe(3) // each of 16 MB, which is two portions
     expect(claimed.map(({ input }) => brief(input))).toEqual(inputs.map(brief))
     const known = ids.flatMap((id) => id ?? [])
     expect((await backend.get(known)).map((view) => brief(view?.input))).toEqual(inputs.map(brief))
@@ -80,9 +87,9 @@ describe('what is larger than a call may be', () => {
       const times = { startedAt: now, finishedAt: now, attempt: 1 }
       return { lane, position, seq, to: 'completed', value: input, ...times } as const
     })
-    await expect(backend.exchange({ ...x, seq: 2, settle: ended })).rejects.toMatchObject({ code: 'uncloneable' })
-    await backend.exchange({ ...x, seq: 2, settle: ended.slice(0, 15) })
-    await backend.exchange({ ...x, seq: 3, settle: ended.slice(15) })
+    await expect(backend.exchange({ ...x, seq: 4, settle: ended })).rejects.toMatchObject({ code: 'uncloneable' })
+    await backend.exchange({ ...x, seq: 4, settle: ended.slice(0, 15) })
+    await backend.exchange({ ...x, seq: 5, settle: ended.slice(15) })
     const results = await backend.results(known)
     expect(results.map((result) => result?.status === 'completed' && brief(result.value))).toEqual(inputs.map(brief))
   }, 30_000)

@@ -1,6 +1,6 @@
 /**
- * A call takes 32 MiB either way (https://developers.cloudflare.com/workers/runtime-apis/rpc/, "Limitations"), and a claim may have
- * hundreds of inputs of 2 MB each: long answers are sent in portions.
+ * A call takes 32 MiB either way (https://developers.cloudflare.com/workers/runtime-apis/rpc/, "Limitations"), and a page of
+ * results may have hundreds of values of 2 MB each: long answers are sent in portions.
  */
 import { randomText } from '../random.js'
 import { roughSize } from '../rough-size.js'

@@ -4,6 +4,8 @@
  * Pure: the loop keeps the pace and asks.
  */
 
+import { roughSize } from '../rough-size.js'
+
 /** Work in hand beyond what runs, for each slot, in ms. Claimed again when half of it is used up. */
 const WINDOW = 100
 /** Time over which the rate is smoothed, in ms. */
@@ -16,6 +18,8 @@ export const SILENCE = 1_000
 const IDLE = 1_000
 /** In hand for each Web Worker, at most. */
 const MOST = 1_024
+/** Inputs that wait in hand take about so many bytes, at most: the same again is on its way to them. */
+const MOST_BYTES = 16 * 1024 * 1024
 /** Weight of the newest duration in the mean: the last ten or twenty count. */
 const WEIGHT = 0.1
 /** Durations come from a clock of whole ms: many are 0. */
@@ -30,6 +34,8 @@ export interface Pace {
   perSlot: number
   /** Attempts ended per ms while there was work; undefined until measured. */
   rate?: number
+  /** What an input of the latest claim takes, in bytes; undefined until the first. */
+  weight?: number
 }
 
 /** Nothing is known yet: one task for each slot. */
@@ -72,14 +78,22 @@ export function measure(pace: Pace, { count, ms, dry = false }: { count: number;
  * @param held what is in hand: what runs and what waits for its turn
  * @param waiting what of it waits
  */
-export function claimLimit({ perSlot, rate }: Pace, slots: number, held: number, waiting: number): number {
-  const ahead = Math.floor(Math.min((perSlot - 1) * slots, (rate ?? Number.POSITIVE_INFINITY) * WINDOW))
+export function claimLimit({ perSlot, rate, weight }: Pace, slots: number, held: number, waiting: number): number {
+  const wanted = Math.min((perSlot - 1) * slots, (rate ?? Number.POSITIVE_INFINITY) * WINDOW)
+  const ahead = Math.floor(Math.min(wanted, MOST_BYTES / Math.max(weight ?? 0, 1)))
   return waiting > ahead / 2 ? 0 : Math.max(0, slots + ahead - held)
+}
+
+/** The pace after a claim of these inputs. */
+export function weigh(pace: Pace, inputs: readonly unknown[]): Pace {
+  return inputs.length === 0 ? pace : { ...pace, weight: roughSize(inputs) / inputs.length }
 }
 
 /** The pace after a time without work: it starts small again, and grows to what it was if the work is the same. */
 export function afterIdle(pace: Pace, ms: number): Pace {
-  return ms < IDLE ? pace : { mean: pace.mean, perSlot: 1 }
+  return ms < IDLE
+    ? pace
+    : { mean: pace.mean, perSlot: 1, ...(pace.weight === undefined ? {} : { weight: pace.weight }) }
 }
 
 /**

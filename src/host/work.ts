@@ -6,7 +6,7 @@ import type { HostId } from '../task.js'
 import { Exchanges } from './exchanges.js'
 import { leaseEnd } from './lease.js'
 import { Network } from './network.js'
-import { afterIdle, claimLimit, freshPace, isTooMuch, measure, observe, SILENCE } from './pacing.js'
+import { afterIdle, claimLimit, freshPace, isTooMuch, measure, observe, SILENCE, weigh } from './pacing.js'
 import { Hand } from './running.js'
 import { freshTally, type HostParts, type Tally } from './settings.js'
 import { crashOf, giveBack, settlementOf } from './settle.js'
@@ -244,6 +244,10 @@ export class Work {
   #give({ claimed, held }: Exchanged, now: number): void {
     if (this.hand.running === 0) this.#ended = { since: now, count: 0 }
     const runs = this.hand.take(claimed)
+    this.#pace = weigh(
+      this.#pace,
+      runs.map(({ input }) => input),
+    )
     this.loseBeyond(held)
     // Claimed before someone said to stop: they go back.
     if (this.#closing) for (const { key } of runs) this.#return(key)

@@ -14,6 +14,8 @@ const ANSWERED = 100
  * before and answers late, because its thread was busy, is told whenever that was.
  */
 const REMEMBERED = 10_000
+/** A tab that crashes says no goodbye: so long after, in ms, whoever speaks asks again who is there. */
+const CALLED = 60_000
 
 export interface NeighboursOptions {
   say(presence: Presence): void
@@ -29,7 +31,7 @@ export class Neighbours {
   readonly #now: () => number
   readonly #known = new Set<string>()
   #id: string | undefined
-  /** When it came; undefined: it does not listen. */
+  /** When it asked last who is there; undefined: it does not listen. */
   #since: number | undefined
   #unsaidAt = Number.NEGATIVE_INFINITY
 
@@ -39,7 +41,7 @@ export class Neighbours {
     this.#now = now
   }
 
-  /** It begins to listen. */
+  /** It begins to listen, or wants to know who is there still. */
   come(): void {
     // Not before: edge runtimes give no random numbers while modules load, where backends are made.
     this.#id ??= randomText(8)
@@ -71,8 +73,10 @@ export class Neighbours {
 
   /** Whether nobody would hear what is to be said now. Then it counts as unsaid. */
   leaveUnsaid(): boolean {
+    if (this.#since === undefined) return false
     const now = this.#now()
-    if (this.#since === undefined || this.#known.size > 0 || now - this.#since < ANSWERED) return false
+    if (this.#known.size > 0 && now - this.#since >= CALLED) this.come()
+    if (this.#known.size > 0 || now - this.#since < ANSWERED) return false
     this.#unsaidAt = now
     return true
   }

@@ -9,6 +9,7 @@ import { departuresUntil, FallbackStorage, locksUntil } from './fallback.js'
 import type { DatabaseEvent } from './link.js'
 import { webLocks } from './locks.js'
 import { OriginMark } from './marks.js'
+import { provide } from './provision.js'
 import { IndexedDBStorage } from './storage.js'
 
 export interface PartsOptions {
@@ -60,16 +61,18 @@ export function partsOf({ name, durability, fallback, layout = currentLayout }: 
   // cache. What the page does when it is back opens it again.
   let closed = false
   let stopListening: (() => void) | undefined
-  const listen = () => {
-    if (!closed)
-      stopListening ??= onPageLeft(
-        () => database.leave(),
-        () => database.back(),
-      )
+  let stopProviding: (() => void) | undefined
+  const begin = () => {
+    if (closed) return
+    stopListening ??= onPageLeft(
+      () => database.leave(),
+      () => database.back(),
+    )
+    stopProviding ??= provide()
   }
 
   const opened = (origin: string) => {
-    listen()
+    begin()
     if (falling?.fallen.aborted) return
     const before = mark.origin
     if (before === origin) return
@@ -96,6 +99,7 @@ export function partsOf({ name, durability, fallback, layout = currentLayout }: 
     close() {
       closed = true
       stopListening?.()
+      stopProviding?.()
     },
     async destroy() {
       const { origin } = mark

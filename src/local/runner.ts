@@ -5,9 +5,9 @@ import { BlockCache } from '../plan/cache.js'
 import { DamagedError } from '../plan/damage.js'
 import { rootPlan } from '../plan/ledger.js'
 import { type Root, stores } from '../plan/records.js'
-import { repair } from '../plan/repair/index.js'
 import { randomText } from '../random.js'
 import { inDoubt, KeyTakenError, metBy, type Plan, type RunOptions, type Storage } from '../storage.js'
+import { loadRepair } from './mending.js'
 
 const ORIGIN_LENGTH = 8
 /** No generation that a storage has. */
@@ -23,7 +23,8 @@ export interface RunnerOptions {
   closed: AbortSignal
   /** The database was opened, or again: this is its origin. */
   opened(origin: string): void
-  repaired(repaired: Repaired): void
+  /** Something was mended: what, for people. */
+  mended(message: string): void
 }
 
 export class Runner {
@@ -141,12 +142,14 @@ export class Runner {
   }
 
   async #repair(): Promise<Repaired> {
-    this.#options.closed.throwIfAborted()
-    const plan = () => repair({ now: this.#options.now(), fresh: this.#freshRoot() })
+    const { closed, now, mended } = this.#options
+    const { repair, foundAny, describe } = await loadRepair()
+    closed.throwIfAborted()
+    const plan = () => repair({ now: now(), fresh: this.#freshRoot() })
     const repaired = await this.#storage.run(plan, { stores, write: true })
     // Blocks, tails and the origin may be others now.
     this.#generation = NONE
-    this.#options.repaired(repaired)
+    if (foundAny(repaired)) mended(describe(repaired))
     return repaired
   }
 }

@@ -8,6 +8,8 @@ import { blockAt, range } from './tables.js'
 
 /** Kept are blocks that take about so much, and so much is read at a time: as much as 64 full ones. A Durable Object has 128 MB. */
 const KEPT_BYTES = 64 * BLOCK_BYTES
+/** Tasks read at first of a lane that nothing is known of: each may have megabytes, and a block of its own. */
+const UNKNOWN = 16
 /** What a block takes beside its inputs. */
 const LEAST = 512
 
@@ -30,9 +32,10 @@ export class BlockCache {
     return Math.max(1, Math.min(blocks, Math.floor(KEPT_BYTES / (this.#weight.get(lane) ?? BLOCK_BYTES))))
   }
 
-  measure(lane: Lane, blocks: readonly Block[]): void {
-    const tasks = blocks.reduce((sum, { from, to }) => sum + to - from, 0)
-    if (blocks.length > 0) this.#density.set(lane, tasks / blocks.length)
+  /** How many tasks of a lane are likely to lie in the blocks that may be read at a time. */
+  readable(lane: Lane): number {
+    const [density, weight] = [this.#density.get(lane), this.#weight.get(lane)]
+    return density === undefined || weight === undefined ? UNKNOWN : Math.ceil((KEPT_BYTES * density) / weight)
   }
 
   find(lane: Lane, p: Position): Block | undefined {
@@ -42,6 +45,11 @@ export class BlockCache {
     this.#sizes.delete(block)
     this.#sizes.set(block, size)
     return block
+  }
+
+  measure(lane: Lane, blocks: readonly Block[]): void {
+    const tasks = blocks.reduce((sum, { from, to }) => sum + to - from, 0)
+    if (blocks.length > 0) this.#density.set(lane, tasks / blocks.length)
   }
 
   /** Blocks of one lane. */
@@ -60,11 +68,17 @@ export class BlockCache {
       this.#size += size
       most = Math.max(most, size)
       this.#weight.set(block.lane, most)
+      if (!this.#density.has(block.lane)) this.measure(block.lane, blocks)
     }
     for (const block of this.#sizes.keys()) {
       if (this.#size <= KEPT_BYTES) break
       this.forget(block)
     }
+  }
+
+  /** About what so many of a block's tasks take, in bytes. */
+  sizeOf(block: Block, tasks: number): number {
+    return ((this.#sizes.get(block) ?? LEAST + sizeOf(block)) * tasks) / (block.to - block.from)
   }
 
   /** Of what is not kept, it forgets nothing. */

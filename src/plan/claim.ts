@@ -22,8 +22,8 @@ export function* claim(
   wanted: { limit: number; names?: readonly string[]; queues?: readonly string[] },
   origin: string,
 ): Step<Taking> {
-  const taking = new Taking(draft, x, wanted, origin)
-  const due = new Due(draft, blocks, taking)
+  const taking = new Taking(draft, cache, x, wanted, origin)
+  const due = new Due(draft, blocks, cache, taking)
   const line = new Line(draft, blocks, cache, taking)
   for (const ledger of inOrder(draft.ledgers.values(), wanted.queues)) {
     if ((ledger.pausedUntil ?? 0) > x.now) {

@@ -3,7 +3,7 @@ import type { Key } from '../keys.js'
 import type { ReadOf } from '../storage.js'
 import type { Interval, Lane, Position } from '../task.js'
 import { takeAside } from './aside.js'
-import type { Blocks } from './cache.js'
+import type { BlockCache, Blocks } from './cache.js'
 import { DamagedError } from './damage.js'
 import type { Draft, Step } from './ledger.js'
 import type { AsideMark, Block, Ledger } from './records.js'
@@ -22,11 +22,13 @@ const GROWTH = 4
 export class Due {
   readonly #draft: Draft
   readonly #blocks: Blocks
+  readonly #cache: BlockCache
   readonly #taking: Taking
 
-  constructor(draft: Draft, blocks: Blocks, taking: Taking) {
+  constructor(draft: Draft, blocks: Blocks, cache: BlockCache, taking: Taking) {
     this.#draft = draft
     this.#blocks = blocks
+    this.#cache = cache
     this.#taking = taking
   }
 
@@ -50,8 +52,13 @@ export class Due {
     for (let limit = Math.min(this.#taking.remaining + 1, MARKS); ; limit = Math.min(limit * GROWTH, MARKS)) {
       const marks: ReadOf<'gate'> = range('gate', from, [ledger.queue, priority, LAST], { limit })
       yield [marks]
-      yield* this.#blocks.need(this.#likely(marks.found))
-      for (const mark of marks.found) {
+      let looked = 0
+      for (const [i, mark] of marks.found.entries()) {
+        if (i === looked && !this.#taking.full) {
+          const likely = this.#likely(marks.found, i)
+          yield* this.#blocks.need(likely)
+          looked += likely.length
+        }
         read += mark.to - mark.from
         if (mark.order <= this.#taking.now && (yield* this.#takeDue(ledger, mark))) continue
         next = Math.min(next, mark.order)
@@ -87,15 +94,22 @@ export class Due {
     return own.reduce((sum, { from, to }) => sum - (to - from), ready + waiting)
   }
 
-  /** What will be looked at, mostly: one mark may stand for thousands, each in a block of its own. */
-  *#likely(marks: readonly AsideMark[]): Generator<Interval> {
+  /** What will be looked at of the marks from one on, mostly, as far as it may be read at a time; one may stand for thousands of tasks. */
+  #likely(marks: readonly AsideMark[], first: number): Interval[] {
+    const likely: Interval[] = []
     let { remaining } = this.#taking
-    for (const { lane, from, to, order } of marks) {
-      if (order > this.#taking.now) return
-      const end = Math.min(to, from + Math.max(1, remaining))
+    let room = 1
+    for (let i = first; i < marks.length && room > 0; i++) {
+      const mark = marks[i]
+      if (!mark || mark.order > this.#taking.now) break
+      const { lane, from, to } = mark
+      const readable = this.#cache.readable(lane)
+      const end = Math.min(to, from + Math.min(Math.max(1, remaining), readable))
       remaining -= end - from
-      yield { lane, from, to: end }
+      room -= (end - from) / readable
+      likely.push({ lane, from, to: end })
     }
+    return likely
   }
 
   /** The block of a position, read with those of some that follow if it is not here. */
@@ -109,18 +123,24 @@ export class Due {
   /** Claims what it may of a due mark, and parks what is not served here. False: some of it stays. */
   *#takeDue(ledger: Ledger, mark: AsideMark): Step<boolean> {
     const taken: { block: Block; from: Position; to: Position }[] = []
-    let [room, remaining, parkable] = [this.#taking.room(mark), this.#taking.remaining, this.#taking.parkable]
+    let room = this.#taking.room(mark)
+    let { remaining, parkable, bytes } = this.#taking
+    const isFull = () => this.#taking.alone || remaining <= 0 || parkable <= 0 || bytes <= 0
     let whole = true
     for (let p = mark.from, ahead = Math.max(1, remaining); p < mark.to; ahead *= GROWTH) {
-      if (this.#taking.alone || remaining <= 0 || parkable <= 0) {
+      if (isFull()) {
         whole = false
         break
       }
-      const block = yield* this.#block(mark.lane, p, Math.min(mark.to, p + ahead))
+      const block = yield* this.#block(
+        mark.lane,
+        p,
+        Math.min(mark.to, p + Math.min(ahead, this.#cache.readable(mark.lane))),
+      )
       const to = Math.min(block.to, mark.to)
       while (p < to) {
         const { served, end } = this.#taking.alike(block, p, to)
-        const full = this.#taking.alone || remaining <= 0 || parkable <= 0
+        const full = isFull()
         const most = full ? 0 : served ? Math.min(room, remaining) : parkable
         const until = Math.min(end, p + most)
         if (until > p) taken.push({ block, from: p, to: until })
@@ -128,6 +148,7 @@ export class Due {
         if (served) {
           room -= until - p
           remaining -= until - p
+          bytes -= this.#cache.sizeOf(block, until - p)
           // Everyone else waits until it has had its turn alone; if it is only parked here, there is no turn to wait for.
           if (mark.crashes >= ALONE && !full) this.#taking.alone = true
         } else parkable -= parkingOf(until - p)

@@ -3,6 +3,7 @@ import type { Claimed, Exchange } from '../backend.js'
 import { handlerGate } from '../gates.js'
 import type { Position } from '../task.js'
 import { setAside } from './aside.js'
+import type { BlockCache } from './cache.js'
 import { describe } from './claimed.js'
 import { DamagedError } from './damage.js'
 import { type Draft, encodeParts, type Part, partsOf, setHost } from './ledger.js'
@@ -17,6 +18,9 @@ const PARKED = 4096
 const MARK = 8
 /** What parking a stretch of so many tasks takes of that. */
 export const parkingOf = (tasks: number): number => Math.max(tasks, MARK)
+
+/** What is claimed in one transaction has inputs of about so many bytes, and one task's more, at most: all are in memory at once. */
+const CLAIMED_BYTES = 16 * 1024 * 1024
 
 /** What is known of a stretch that waited. */
 type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
@@ -34,9 +38,11 @@ export class Taking {
   readonly limit: number
   remaining: number
   parkable = PARKED
+  bytes = CLAIMED_BYTES
   /** One runs alone, or has to: nothing else is claimed. */
   alone = false
   readonly #draft: Draft
+  readonly #cache: BlockCache
   readonly #x: Exchange
   readonly #origin: string
   readonly #names: ReadonlySet<string> | undefined
@@ -44,8 +50,15 @@ export class Taking {
   #held = 0
   #crashedOnce = 0
 
-  constructor(draft: Draft, x: Exchange, wanted: { limit: number; names?: readonly string[] }, origin: string) {
+  constructor(
+    draft: Draft,
+    cache: BlockCache,
+    x: Exchange,
+    wanted: { limit: number; names?: readonly string[] },
+    origin: string,
+  ) {
     this.#draft = draft
+    this.#cache = cache
     this.#x = x
     this.#origin = origin
     this.limit = this.remaining = wanted.limit
@@ -65,7 +78,7 @@ export class Taking {
   }
 
   get full(): boolean {
-    return this.alone || this.remaining <= 0 || this.parkable <= 0
+    return this.alone || this.remaining <= 0 || this.parkable <= 0 || this.bytes <= 0
   }
 
   wake(at = Number.POSITIVE_INFINITY): void {
@@ -143,7 +156,9 @@ export class Taking {
     else taken.push({ ...part })
     this.#taken.set(ledger, taken)
     this.#count(part)
-    this.remaining -= part.to - part.from
+    const count = part.to - part.from
+    this.remaining -= count
+    this.bytes -= this.#cache.sizeOf(block, count)
     const priority = this.#draft.place(block.lane)?.state.priority ?? 0
     this.claimed.push(...describe(block, part, { queue: ledger.queue, priority, origin: this.#origin }))
   }
