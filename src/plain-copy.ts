@@ -7,56 +7,53 @@ import { isSimple, LEVELS } from './cloneable.js'
  */
 export function plainCopy<Value extends object>(value: Value): Value | undefined
 export function plainCopy(value: object): object | undefined {
-  return new Copier().copy(value, 1)
+  return copyOf(value, 1)
 }
 
-class Copier {
-  /** By what they are of. There are none until there is one object inside another. */
-  #copies: Map<object, object> | undefined
+/** `copies`: by what they are of. There are none until there is one object inside another. */
+function copyOf(value: object, level: number, copies?: Map<object, object>): object | undefined {
+  if (level > LEVELS) return undefined
+  if (Array.isArray(value)) return copyItems(value, level, copies)
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null ? copyFields(value, level, copies) : undefined
+}
 
-  copy(value: object, level: number): object | undefined {
-    if (level > LEVELS) return undefined
-    if (Array.isArray(value)) return this.#items(value, level)
-    const prototype: unknown = Object.getPrototypeOf(value)
-    return prototype === Object.prototype || prototype === null ? this.#fields(value, level) : undefined
+function copyFields(value: object, level: number, copies?: Map<object, object>): object | undefined {
+  const copy: { [key: string]: unknown } = { ...value }
+  copies?.set(value, copy)
+  for (const key in copy) {
+    const item = copy[key]
+    if (isSimple(item)) continue
+    copies ??= new Map([[value, copy]])
+    const inner = copyInner(item, level, copies)
+    if (!inner) return undefined
+    copy[key] = inner
   }
+  return copy
+}
 
-  #fields(value: object, level: number): object | undefined {
-    const copy: { [key: string]: unknown } = { ...value }
-    this.#copies?.set(value, copy)
-    for (const key in copy) {
-      const item = copy[key]
-      if (isSimple(item)) continue
-      const inner = this.#inner(item, level, value, copy)
-      if (!inner) return undefined
-      copy[key] = inner
-    }
-    return copy
+/**
+ * Neither arrays with holes nor those that have more than items: an array may be 4,000,000,000 long and hold three things.
+ * A list of the values tells both, and several times faster than one of the keys, which are texts.
+ */
+function copyItems(value: readonly unknown[], level: number, copies?: Map<object, object>): object | undefined {
+  const copy: unknown[] = Object.values(value)
+  if (copy.length !== value.length) return undefined
+  copies?.set(value, copy)
+  for (let i = 0; i < copy.length; i++) {
+    if (!(i in value)) return undefined // what the array has beside its items makes up for a hole
+    const item = copy[i]
+    if (isSimple(item)) continue
+    copies ??= new Map([[value, copy]])
+    const inner = copyInner(item, level, copies)
+    if (!inner) return undefined
+    copy[i] = inner
   }
+  return copy
+}
 
-  /**
-   * Neither arrays with holes nor those that have more than items: an array may be 4,000,000,000 long and hold three things.
-   * A list of the values tells both, and several times faster than one of the keys, which are texts.
-   */
-  #items(value: readonly unknown[], level: number): object | undefined {
-    const copy: unknown[] = Object.values(value)
-    if (copy.length !== value.length) return undefined
-    this.#copies?.set(value, copy)
-    for (let i = 0; i < copy.length; i++) {
-      if (!(i in value)) return undefined // what the array has beside its items makes up for a hole
-      const item = copy[i]
-      if (isSimple(item)) continue
-      const inner = this.#inner(item, level, value, copy)
-      if (!inner) return undefined
-      copy[i] = inner
-    }
-    return copy
-  }
-
-  /** One copy of what is met twice, or within itself. */
-  #inner(item: unknown, level: number, value: object, copy: object): object | undefined {
-    if (typeof item !== 'object' || item === null) return undefined
-    this.#copies ??= new Map([[value, copy]])
-    return this.#copies.get(item) ?? this.copy(item, level + 1)
-  }
+/** One copy of what is met twice, or within itself. */
+function copyInner(item: unknown, level: number, copies: Map<object, object>): object | undefined {
+  if (typeof item !== 'object' || item === null) return undefined
+  return copies.get(item) ?? copyOf(item, level + 1, copies)
 }

@@ -84,14 +84,14 @@ export class TaskQueue<Handlers extends HandlerMap = HandlerMap> {
   enqueue<Name extends NameOf<Handlers>>(
     name: Name,
     ...given: EnqueueArguments<Handlers[Name]>
-  ): Promise<Task<OutputOf<Handlers[Name]>>> {
+  ): Promise<Task<OutputOf<Handlers[Name]>>>
+  enqueue<Output>(name: string, input?: unknown, asked?: EnqueueOptions): Promise<Task<Output>> {
     try {
       this.#client.check()
-      const options = given[1] === undefined ? undefined : readOnce(given[1])
-      const template = taskTemplate(name, options, this.clock.now())
-      // Into the template, which is this call's own: a spread would make another object of each task.
-      const task = Object.assign(template, { input: cloneOf<unknown>(given[0], 'input') })
-      return this.#enqueuer.add(task, options?.durability, this.#handle<OutputOf<Handlers[Name]>>)
+      const options = asked === undefined ? undefined : readOnce(asked)
+      const task = taskTemplate(name, options, this.clock)
+      task.input = cloneOf(input, 'input')
+      return this.#enqueuer.add(task, options?.durability, this.#handle<Output>)
     } catch (error) {
       return Promise.reject(error)
     }

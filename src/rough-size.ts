@@ -4,11 +4,11 @@ import { isSimple } from './cloneable.js'
 const NODES = 64
 
 /**
- * About how many bytes a cloneable value takes when stored: a byte a character, buffers and Blobs whole. Looks at 64 parts
- * at most and takes the rest to be like those, so that it costs the same for every value.
+ * About how many bytes a cloneable value takes when stored: a byte a character, buffers and Blobs whole. Of what is not flat it
+ * looks at 64 parts at most and takes the rest to be like those, so that it costs the same for every value.
  */
 export function roughSize(value: unknown): number {
-  return sizeOf(value, NODES)
+  return flatSize(value) ?? sizeOf(value, NODES)
 }
 
 /**

@@ -143,6 +143,20 @@ export function formatId(origin: string, lane: Lane, position: Position): TaskId
   return `${origin}-${lane.toString(36).padStart(WIDTHS.lane, '0')}-${position.toString(36).padStart(WIDTHS.position, '0')}`
 }
 
+/** Gives the ids of one lane's tasks. Neighbours differ in the last digit: what comes before it is written once for all of them. */
+export function idsIn(origin: string, lane: Lane): (position: Position) => TaskId {
+  let first = Number.NaN
+  let start = ''
+  return (position) => {
+    const last = position % 36
+    if (position - last !== first) {
+      first = position - last
+      start = formatId(origin, lane, first).slice(0, -1)
+    }
+    return start + last.toString(36)
+  }
+}
+
 /** The parts of an id, or undefined if this is not one. */
 export function parseId(id: TaskId): { origin: string; lane: Lane; position: Position } | undefined {
   const match = /^([0-9a-z]{8})-([0-9a-z]{3,})-([0-9a-z]{9,})$/.exec(id)

@@ -108,6 +108,12 @@ describe('a wrong option', () => {
     expect(await refusedBy(() => new IndexedDBBackend(js(options)))).toBe(option)
   })
 
+  it.each(['null', '5', '""', '"q"', '[]'])('of a task, %s instead of options, is refused', (options) =>
+    withQueue(async (queue) => {
+      expect(await refusedBy(() => queue.enqueue('task', 1, js(options)))).toBe('options')
+    }),
+  )
+
   it('of inline is refused', async () => {
     for (const concurrency of [0, 1.5, Number.NaN]) {
       expect(await refusedBy(() => inline({}, { concurrency }))).toBe('concurrency')

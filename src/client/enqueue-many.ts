@@ -1,4 +1,4 @@
-import type { BatchView } from '../backend.js'
+import type { BatchView, NewTask } from '../backend.js'
 import { checkKnown, checkNumber, checkText } from '../checks.js'
 import { cloneOf } from '../cloneable.js'
 import { ClosedError, InvalidOptionError, StorageError } from '../errors.js'
@@ -46,7 +46,7 @@ export async function enqueueMany(
   client.check()
   checkKnown('options', asked, known)
   const options = { ...asked } // read once: what was checked is what is stored
-  const template = taskTemplate(name, options, client.clock.now())
+  const { input: _, ...template } = taskTemplate(name, options, client.clock)
   const size = checkNumber('chunkSize', options.chunkSize ?? CHUNK_TASKS, 1, 100_000, true)
   const id = options.id === undefined ? randomText(ID_LENGTH) : checkText('id', options.id)
   options.signal?.throwIfAborted()
@@ -69,7 +69,7 @@ export async function enqueueMany(
 interface Import {
   client: Client
   chunker: Chunker
-  template: ReturnType<typeof taskTemplate>
+  template: Omit<NewTask, 'input'>
   id: string
   stages: Stage[] | undefined
   options: EnqueueManyOptions

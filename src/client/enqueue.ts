@@ -36,7 +36,8 @@ class Group {
   }
 
   stored(from: number, ids: readonly (TaskId | undefined)[]): void {
-    for (const [i, id] of ids.entries()) this.#ids[from + i] = id
+    this.#ids.length = from // those before it may have been refused
+    this.#ids.push(...ids)
   }
 
   refused(from: number, to: number, error: unknown): void {
@@ -45,10 +46,10 @@ class Group {
 
   /** Throws what kept it from being stored. */
   idOf(place: number): TaskId {
-    if (this.#refused.has(place)) throw this.#refused.get(place)
     const id = this.#ids[place]
-    if (id === undefined) throw new SitqError('internal', 'The backend gave no id for a task it stored.')
-    return id
+    if (id !== undefined) return id
+    if (this.#refused.has(place)) throw this.#refused.get(place)
+    throw new SitqError('internal', 'The backend gave no id for a task it stored.')
   }
 }
 

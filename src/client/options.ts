@@ -1,5 +1,6 @@
 import type { Cursor, NewTask } from '../backend.js'
 import { checkDurability, checkKnown, checkNumber, checkText, runAtOf, settingsOf } from '../checks.js'
+import type { Clock } from '../clock.js'
 import type { RetryPolicy, TaskState } from '../task.js'
 
 /** What every way of enqueueing takes. */
@@ -34,14 +35,14 @@ export const enqueueOptions: readonly (keyof EnqueueOptions)[] = [
 ]
 
 /** A task but for its input, out of checked options. `meta` is copied: the caller may go on changing its own. */
-export function taskTemplate(name: string, options: EnqueueOptions | undefined, now: number): Omit<NewTask, 'input'> {
-  const template: Omit<NewTask, 'input'> = { name: checkText('name', name), queue: 'default', priority: 0 }
+export function taskTemplate(name: string, options: EnqueueOptions | undefined, clock: Clock): NewTask {
+  const template: NewTask = { name: checkText('name', name), queue: 'default', priority: 0, input: undefined }
   if (!options) return template
   const { queue, priority, durability } = options
   if (queue !== undefined) template.queue = checkText('queue', queue)
   if (priority !== undefined) template.priority = checkNumber('priority', priority, -100, 100, true)
   if (durability !== undefined) checkDurability(durability)
-  const runAt = runAtOf(options, now)
+  const runAt = runAtOf(options, clock.now())
   if (runAt !== undefined) template.runAt = runAt
   const settings = settingsOf(options)
   if (settings) template.settings = settings

@@ -48,7 +48,7 @@ async function blank(db: Database, read: RawRead): Promise<boolean> {
 async function readOnly<T>(db: Database, plan: () => Plan<T>, { stores, unfinished }: DriveOptions): Promise<T> {
   // Its requests tell what happens to it; it ends by itself when no more come, and nobody needs to wait for that.
   const tx = unwrap(db).transaction([...stores], 'readonly')
-  // An answer that comes after the page was left would drop it from the back/forward cache.
+  // In the back/forward cache it would stand still, and Chromium drops the page as soon as another one waits for that.
   let leave = () => {}
   const left = new Promise<never>((_, reject) => {
     leave = () => {

@@ -7,7 +7,7 @@ import { countOf, layOut, type NewTasks, partsOf } from '../plan/layout.js'
 import { type Store, stores } from '../plan/records.js'
 import { add } from '../plan/tables.js'
 import { type Add, KeyTakenError, metBy, type Plan } from '../storage.js'
-import { formatId, type TaskId } from '../task.js'
+import { idsIn, type TaskId } from '../task.js'
 import type { Company, Guest } from './company.js'
 import { isDamage, type Runner } from './runner.js'
 import { Tails } from './tails.js'
@@ -78,8 +78,9 @@ export class Appender {
     )
     const ids = Array<TaskId | undefined>(tasks.length).fill(undefined)
     starts.forEach(({ lane, from }, k) => {
+      const idAt = idsIn(this.#runner.origin, lane)
       stretches[k]?.members?.forEach((member, i) => {
-        ids[ignored + member] = formatId(this.#runner.origin, lane, from + i)
+        ids[ignored + member] = idAt(from + i)
       })
     })
     return ids

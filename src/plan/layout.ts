@@ -42,6 +42,7 @@ export interface Stretch {
 interface Gathering {
   like: Appended
   held: boolean
+  tasks: Appended[]
   members: number[]
   bytes: number
 }
@@ -71,27 +72,30 @@ export function group(tasks: readonly Appended[], now: number): Stretch[] {
   const gatherings: Gathering[] = []
   const open = new Map<string, Gathering>()
   let last: Gathering | undefined
-  for (const i of inOrder(tasks, now)) {
+  const order = inOrder(tasks, now)
+  for (let n = 0; n < tasks.length; n++) {
+    const i = order?.[n] ?? n
     const task = tasks[i]
     if (!task) continue
-    const held = heldUntil(task, now) !== undefined
+    const held = order !== undefined && heldUntil(task, now) !== undefined
     const size = roughSize(task.input)
     let into = last && goesWith(last, task, held) ? last : open.get(keyOf(task, held))
     if (!into || !hasRoom(into.members.length, into.bytes, size)) {
-      into = { like: task, held, members: [], bytes: 0 }
+      into = { like: task, held, tasks: [], members: [], bytes: 0 }
       gatherings.push(into)
       open.set(keyOf(task, held), into)
     }
+    into.tasks.push(task)
     into.members.push(i)
     into.bytes += size
     last = into
   }
-  return gatherings.map((gathering) => gathered(tasks, gathering))
+  return gatherings.map(gathered)
 }
 
-/** Indexes of the tasks: those in line as they come, then those that are held, by time. */
-function inOrder(tasks: readonly Appended[], now: number): Iterable<number> {
-  if (!tasks.some((task) => heldUntil(task, now) !== undefined)) return tasks.keys()
+/** Indexes of the tasks: those in line as they come, then those that are held, by time. undefined: none is. */
+function inOrder(tasks: readonly Appended[], now: number): number[] | undefined {
+  if (!tasks.some((task) => heldUntil(task, now) !== undefined)) return undefined
   const timeOf = (i: number) => (tasks[i] && heldUntil(tasks[i], now)) ?? 0
   return [...tasks.keys()].sort((a, b) => timeOf(a) - timeOf(b))
 }
@@ -106,16 +110,14 @@ const goesWith = ({ like, held }: Gathering, task: Appended, isHeld: boolean): b
 const keyOf = ({ queue, priority, batch, stage }: Appended, held: boolean): string =>
   JSON.stringify([queue, priority, held, batch, stage])
 
-function gathered(all: readonly Appended[], { like, held, members }: Gathering): Stretch {
-  const tasks = members.flatMap((i) => all[i] ?? [])
-  const names = tasks.map((task) => task.name)
+function gathered({ like, held, tasks, members }: Gathering): Stretch {
   const { start, indexes } = like.batch === undefined ? { start: 0 } : indexesOf(tasks)
   const made: Stretch = {
     queue: like.queue,
     priority: like.priority,
     content: {
       inputs: tasks.map((task) => task.input),
-      name: names.every((name) => name === like.name) ? like.name : names,
+      name: tasks.every(({ name }) => name === like.name) ? like.name : tasks.map(({ name }) => name),
       ...joinedIn(like, start, indexes),
       ...settingsIn(tasks.map((task) => task.settings)),
     },

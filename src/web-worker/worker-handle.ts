@@ -1,8 +1,16 @@
-import { type Remote, releaseProxy, transfer, wrap } from 'comlink'
+import { releaseProxy, transfer, wrap } from 'comlink'
 import { SitqError } from '../errors.js'
 import type { HandlerTable } from '../executor.js'
 import type { ErrorRecord } from '../task.js'
-import { type Connected, isReady, PROTOCOL, type ToPage, type ToWorker, type WorkerService } from './protocol.js'
+import {
+  type Connected,
+  type ConnectOptions,
+  isReady,
+  PROTOCOL,
+  type ToPage,
+  type ToWorker,
+  type WorkerService,
+} from './protocol.js'
 import { packedToWorker, unpackedToPage, type WireToPage } from './wire.js'
 
 /** How a Web Worker came to its end without being asked to. */
@@ -33,8 +41,6 @@ export interface HandleOptions {
 export class WorkerHandle {
   readonly #options: HandleOptions
   #worker: Worker | undefined
-  /** Held on to: Comlink drops calls in flight with a proxy that was collected. */
-  #service: Remote<WorkerService> | undefined
   #port: MessagePort | undefined
   #fail: ((error: SitqError) => void) | undefined
   /** Calls off the timer that the start would fail by. */
@@ -59,17 +65,12 @@ export class WorkerHandle {
       failed.catch(() => {}) // it may fail while nothing waits for it yet, or any more
       const { worker, ready } = this.#spawn()
       await Promise.race([ready, failed])
-      const service = wrap<WorkerService>(worker)
-      this.#service = service
       const { port1, port2 } = new MessageChannel()
       this.#port = port1
       this.#listenTo(port1)
       const lock = lockName()
       const { concurrency } = this.#options
-      const { table, locked } = await Promise.race<Connected>([
-        service.connect(transfer(port2, [port2]), { concurrency, lock }),
-        failed,
-      ])
+      const { table, locked } = await connect(worker, port2, { concurrency, lock }, failed)
       if (locked) this.#watch(lock)
       return table
     } catch (error) {
@@ -91,8 +92,6 @@ export class WorkerHandle {
     if (this.#over.signal.aborted) return
     this.#over.abort()
     this.#fail?.(new SitqError('closed', 'The Web Worker was ended while it started.'))
-    this.#service?.[releaseProxy]()
-    this.#service = undefined
     this.#port?.close()
     this.#port = undefined
     this.#worker?.terminate()
@@ -168,6 +167,27 @@ export class WorkerHandle {
     if (this.#over.signal.aborted) return
     this.terminate()
     this.#options.died(death)
+  }
+}
+
+/**
+ * Comlink drops a call in flight with a proxy that was collected: both, the method is one too, are held on to until it is answered. Then
+ * both are released: Comlink is told by a FinalizationRegistry when they are collected, and where that would be while the page is in
+ * the back/forward cache, Chromium (150) drops the page ("JavaScriptExecution").
+ */
+async function connect(
+  worker: Worker,
+  port: MessagePort,
+  options: ConnectOptions,
+  failed: Promise<never>,
+): Promise<Connected> {
+  const service = wrap<WorkerService>(worker)
+  const { connect } = service
+  try {
+    return await Promise.race([connect(transfer(port, [port]), options), failed])
+  } finally {
+    connect[releaseProxy]()
+    service[releaseProxy]()
   }
 }
 

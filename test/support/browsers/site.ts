@@ -34,7 +34,12 @@ async function serveSite(): Promise<Site> {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     const body = files.get(pathname)
     const type = pathname.endsWith('.js') ? 'text/javascript' : 'text/html'
-    response.writeHead(body === undefined ? 404 : 200, { 'content-type': `${type}; charset=utf-8` })
+    // What has a hash in its name never changes: a Web Worker can start without a network once another one has.
+    const kept = pathname.startsWith('/assets/') ? 'max-age=3600, immutable' : 'no-cache'
+    response.writeHead(body === undefined ? 404 : 200, {
+      'content-type': `${type}; charset=utf-8`,
+      'cache-control': kept,
+    })
     response.end(body)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
