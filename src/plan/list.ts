@@ -23,6 +23,8 @@ interface Found extends Interval {
 
 /** A part of a listing, read from a key on. Sources are listed one after the other. */
 interface Source {
+  /** Cursors tell it by this: before the next page is asked for there may be more sources, of new queues and lanes. */
+  name: Key
   /**
    * Of stretches, in the source's order; where they began, so that what is added before that does not move the pages; and
    * where to go on.
@@ -41,8 +43,9 @@ export function* list(query: Query, context: ReadContext, cursor?: Cursor): Plan
   const draft = new Draft()
   yield* draft.load({ ledgers: true })
   const sources = draft.ledgersOf(query.queue).flatMap((ledger) => sourcesIn(ledger, draft, query.state))
-  const place = placeIn(cursor)
-  let [index, skipped, from] = [Number(place[0] ?? 0), Number(place[1] ?? 0), place[2]]
+  const [name, before = 0, place] = placeIn(cursor)
+  let index = name === undefined ? 0 : sources.findIndex((source) => source.name === name)
+  let [skipped, from] = [Number(before), place]
   const items: TaskView[] = []
   for (let scanned = 0; scanned < SCAN && items.length < query.limit; scanned++) {
     const source = sources[index]
@@ -52,12 +55,13 @@ export function* list(query: Query, context: ReadContext, cursor?: Cursor): Plan
     const taken = positions(found, { backwards: source.backwards ?? false, skipped, limit: room })
     items.push(...(yield* viewsOf(draft, context, taken)))
     skipped += taken.length
-    if (skipped < size(found)) return page(items, cursorOf(index, skipped, from ?? start))
+    if (skipped < size(found)) return page(items, cursorOf(source.name, skipped, from ?? start))
     skipped = 0
     from = next
     if (next === undefined) index++
   }
-  return page(items, index < sources.length ? cursorOf(index, 0, from) : undefined)
+  const source = sources[index]
+  return page(items, source && cursorOf(source.name, 0, from))
 }
 
 type FoundAt = { found: Found; position: Position }
@@ -95,7 +99,7 @@ function sourcesIn(ledger: Ledger, draft: Draft, state: TaskState): Source[] {
     case 'failed':
       return [deadSource(queue)]
     case 'running':
-      return [fixed(leasedIn(ledger))]
+      return [fixed(queue, leasedIn(ledger))]
     case 'scheduled':
       // Times are at least 1: order 0 means available.
       return priorities.map((p) => gateSource([queue, p, 1], [queue, p, LAST]))
@@ -111,6 +115,7 @@ function sourcesIn(ledger: Ledger, draft: Draft, state: TaskState): Source[] {
 
 function outcomeSource(lane: number, kind: number): Source {
   return {
+    name: lane,
     backwards: true,
     *read(from = Number.POSITIVE_INFINITY) {
       const read = range('outcome', [lane, 0], [lane, from], { limit: SCANNED, reverse: true })
@@ -132,6 +137,7 @@ function outcomeSource(lane: number, kind: number): Source {
 
 function deadSource(queue: string): Source {
   return {
+    name: queue,
     backwards: true,
     *read(from = [queue, LAST], limit) {
       const read = range('dead', [queue], from, { limit: limit + 1, reverse: true })
@@ -151,6 +157,7 @@ function deadSource(queue: string): Source {
 /** `count`: how many there must be. Hosts look here for what they parked, and nowhere else. */
 function gateSource(first: Key, last: Key, count?: number): Source {
   return {
+    name: JSON.stringify(first),
     *read(from, limit) {
       const read = range('gate', from ?? first, last, { limit: limit + 1 })
       yield [read]
@@ -163,7 +170,8 @@ function gateSource(first: Key, last: Key, count?: number): Source {
   }
 }
 
-const fixed = (parts: readonly Interval[]): Source => ({
+const fixed = (name: Key, parts: readonly Interval[]): Source => ({
+  name,
   *read() {
     return { found: parts.map(({ lane, from, to }) => ({ lane, from, to })) }
   },
@@ -172,6 +180,7 @@ const fixed = (parts: readonly Interval[]): Source => ({
 /** What is in line: from the head on, without what has been taken out of the line. */
 function lineSource({ lane, head, skips }: LaneState, draft: Draft): Source {
   return {
+    name: lane,
     *read(from, limit) {
       const start = Math.max(head, Number(from ?? 0))
       const end = start + limit

@@ -117,6 +117,26 @@ export function listTests(kit: Kit): void {
       },
     )
 
+    it('lists waiting tasks once each while others come, in new queues and at new priorities', async () => {
+      const b = await start(kit)
+      const fresh = (queue: string, priority: number) => ({ queue, priority, runAt: b.now + 1_000 })
+      await b.add([fresh('z', 1)])
+      const ids = await b.add(upTo(10).flatMap((i) => ({ queue: 'm', priority: i < 5 ? 1 : 3 })))
+      const seen: string[] = []
+      let cursor: string | undefined
+      for (let pages = 0; pages < 50; pages++) {
+        const page = await b.backend.read('tasks', { state: 'available', limit: 2 }, cursor)
+        seen.push(...page.items.map(({ id }) => id))
+        expect(page.items.map(({ state }) => state)).toEqual(page.items.map(() => 'available'))
+        if (page.next === undefined) break
+        cursor = page.next
+        if (pages === 0) await b.add([fresh('a', 0)])
+        if (pages === 1) await b.add([fresh('m', 0)])
+        if (pages === 3) await b.add([fresh('m', 2)])
+      }
+      expect(seen).toEqual(ids)
+    })
+
     it('lists scheduled tasks by time', async () => {
       const b = await start(kit)
       await b.add([5, 3, 9, 3].map((ms) => ({ runAt: b.now + ms })))
