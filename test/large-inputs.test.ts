@@ -87,6 +87,33 @@ describe('60 tasks of 2 MB', () => {
   })
 })
 
+it('are read by the portion, also where what was delayed before them was small', async () => {
+  const kit = counting()
+  const b = await start(kit)
+  await b.add(Array.from({ length: 256 }, (_, input) => ({ input, runAt: NOW + 1 })))
+  await b.add(large(60).map((task, i) => ({ ...task, runAt: NOW + 1_000 + i })))
+  b.now += 10
+  const host = b.host()
+  expect(await host.claim(1_000)).toHaveLength(256)
+  b.now += 60_000
+  await host.claim(1) // what is there now is known
+  kit.most = 0
+  await host.claim(1_000)
+  expect(kit.most).toBeLessThanOrEqual(48)
+})
+
+it('are parked by the portion too', async () => {
+  const kit = counting()
+  const b = await start(kit)
+  await b.add(large(60))
+  await b.add(1)
+  const host = b.host()
+  const names = ['other']
+  for (let more = true; more; ) ({ more } = await host.exchange({ claim: { limit: 10, names } }))
+  expect(await b.counts()).toEqual({ blocked: 61 })
+  expect(kit.most).toBeLessThanOrEqual(48)
+})
+
 it('a host has no more waiting in hand than 16 MB, and one task for each slot', () => {
   const pool = { slots: 4, workers: 4 }
   let pace = freshPace
@@ -94,4 +121,7 @@ it('a host has no more waiting in hand than 16 MB, and one task for each slot', 
   expect(claimLimit(pace, 4, 0, 0)).toBeGreaterThan(1_000)
   expect(claimLimit(weigh(pace, [new ArrayBuffer(MB), new ArrayBuffer(3 * MB - 100)]), 4, 0, 0)).toBe(4 + 8)
   expect(claimLimit(weigh(pace, [new ArrayBuffer(50 * MB)]), 4, 0, 0)).toBe(4)
+  const named = (data: unknown) => ({ id: 1, name: 'a', kind: 'b', size: 2, data })
+  const many = Array.from({ length: 100 }, () => named(new Uint8Array(MB)))
+  expect(claimLimit(weigh(pace, many), 4, 0, 0)).toBeLessThan(4 + 17)
 })

@@ -20,6 +20,8 @@ const IDLE = 1_000
 const MOST = 1_024
 /** Inputs that wait in hand take about so many bytes, at most: the same again is on its way to them. */
 const MOST_BYTES = 16 * 1024 * 1024
+/** Inputs of a claim that are weighed, at most. */
+const WEIGHED = 16
 /** Weight of the newest duration in the mean: the last ten or twenty count. */
 const WEIGHT = 0.1
 /** Durations come from a clock of whole ms: many are 0. */
@@ -84,9 +86,13 @@ export function claimLimit({ perSlot, rate, weight }: Pace, slots: number, held:
   return waiting > ahead / 2 ? 0 : Math.max(0, slots + ahead - held)
 }
 
-/** The pace after a claim of these inputs. */
+/** The pace after a claim of these inputs, from some of them: looked into one by one, as large ones have their weight in one field. */
 export function weigh(pace: Pace, inputs: readonly unknown[]): Pace {
-  return inputs.length === 0 ? pace : { ...pace, weight: roughSize(inputs) / inputs.length }
+  if (inputs.length === 0) return pace
+  const looked = Math.min(inputs.length, WEIGHED)
+  let sum = 0
+  for (let i = 0; i < looked; i++) sum += roughSize(inputs[Math.floor((i * inputs.length) / looked)])
+  return { ...pace, weight: sum / looked }
 }
 
 /** The pace after a time without work: it starts small again, and grows to what it was if the work is the same. */

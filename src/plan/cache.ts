@@ -26,6 +26,8 @@ export class BlockCache {
   readonly #density = new Map<Lane, number>()
   /** What a block takes at most, of each lane, as last seen. */
   readonly #weight = new Map<Lane, number>()
+  /** What a task takes at most, of each lane, as last seen. */
+  readonly #perTask = new Map<Lane, number>()
 
   /** How many blocks of a lane are likely to hold so many tasks; no more than may be read at a time. */
   estimate(lane: Lane, tasks: number): number {
@@ -35,8 +37,8 @@ export class BlockCache {
 
   /** How many tasks of a lane are likely to lie in the blocks that may be read at a time. */
   readable(lane: Lane): number {
-    const [density, weight] = [this.#density.get(lane), this.#weight.get(lane)]
-    return density === undefined || weight === undefined ? UNKNOWN : Math.ceil((KEPT_BYTES * density) / weight)
+    const perTask = this.#perTask.get(lane)
+    return perTask === undefined ? UNKNOWN : Math.ceil(KEPT_BYTES / perTask)
   }
 
   find(lane: Lane, p: Position): Block | undefined {
@@ -55,7 +57,7 @@ export class BlockCache {
 
   /** Blocks of one lane. */
   keep(blocks: readonly Block[]): void {
-    let most = 0
+    let [most, perTask] = [0, 0]
     for (const block of blocks) {
       const list = this.#lanes.get(block.lane) ?? []
       const at = firstAfter(list, block.from)
@@ -69,7 +71,8 @@ export class BlockCache {
       this.#size += size
       most = Math.max(most, size)
       this.#weight.set(block.lane, most)
-      if (!this.#density.has(block.lane)) this.measure(block.lane, blocks)
+      perTask = Math.max(perTask, size / (block.to - block.from))
+      this.#perTask.set(block.lane, perTask)
     }
     for (const block of this.#sizes.keys()) {
       if (this.#size <= KEPT_BYTES) break
@@ -99,6 +102,7 @@ export class BlockCache {
     this.next.clear()
     this.#density.clear()
     this.#weight.clear()
+    this.#perTask.clear()
   }
 }
 

@@ -9,7 +9,7 @@ import type { Draft, Step } from './ledger.js'
 import type { AsideMark, Block, Ledger } from './records.js'
 import { extend, type Stretch, size } from './stretches.js'
 import { behind, LAST, range } from './tables.js'
-import { ALONE, parkingOf, type Taking } from './taking.js'
+import { ALONE, type Taking } from './taking.js'
 
 /** Marks of what is due, read at a time, at most. */
 const MARKS = 512
@@ -138,7 +138,7 @@ export class Due {
           bytes -= this.#cache.sizeOf(block, until - p)
           // Everyone else waits until it has had its turn alone; if it is only parked here, there is no turn to wait for.
           if (mark.crashes >= ALONE && !full) this.#taking.alone = true
-        } else parkable -= parkingOf(until - p)
+        } else parkable -= this.#taking.parkingOf(block, until - p)
         p = end
       }
     }

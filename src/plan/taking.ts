@@ -17,11 +17,11 @@ export const ALONE = 2
 /** Tasks parked in one transaction, at most; a mark costs as much as that of so many tasks, which one may stand for. */
 const PARKED = 4096
 const MARK = 8
-/** What parking a stretch of so many tasks takes of that. */
-export const parkingOf = (tasks: number): number => Math.max(tasks, MARK)
 
 /** What is claimed in one transaction has inputs of about so many bytes, and one task's more, at most: all are in memory at once. */
 const CLAIMED_BYTES = 16 * 1024 * 1024
+/** The same holds for what is parked, whose blocks are read to know its names: so many bytes cost as much as a task. */
+const PARKED_BYTES = CLAIMED_BYTES / PARKED
 
 /** What is known of a stretch that waited. */
 type Waited = Pick<AsideMark, 'attempt' | 'crashes' | 'error'>
@@ -105,6 +105,11 @@ export class Taking {
     return crashes === 1 ? Math.max(0, CRASHED_ONCE - this.#crashedOnce) : Number.POSITIVE_INFINITY
   }
 
+  /** What parking so many tasks of a block takes of `parkable`. */
+  parkingOf(block: Block, tasks: number): number {
+    return Math.max(tasks, MARK, Math.ceil(this.#cache.sizeOf(block, tasks) / PARKED_BYTES))
+  }
+
   /** Claims, or parks, a stretch that has left the place where it waited. */
   take(ledger: Ledger, block: Block, from: Position, to: Position, was: Waited): void {
     if (block.lost) throw new DamagedError('block', `that of task ${block.lane}/${from} has lost its inputs`)
@@ -130,7 +135,7 @@ export class Taking {
           ...(error === undefined ? {} : { error }),
         })
         this.parked.add(name)
-        this.parkable -= parkingOf(end - start)
+        this.parkable -= this.parkingOf(block, end - start)
       }
       start = end
     }
