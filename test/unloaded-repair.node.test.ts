@@ -75,3 +75,20 @@ test('a page that had a network for a while has it: without one it mends its dat
   await spoil(page)
   expect(await page.evaluate(() => lab.queue.counts())).toMatchObject({ completed: 1, failed: 0, available: 0 })
 })
+
+test('a page that had none then has it once it is online', { timeout: 60_000 }, async () => {
+  const { context, open } = await scene()
+  await context.clock.install()
+  const asked: string[] = []
+  context.on('request', (request) => asked.push(request.url()))
+  const loaded = context.waitForEvent('requestfinished', (request) => request.url().includes('/repair-'))
+  const page = await open()
+  await page.evaluate(() => lab.queue.enqueue('work', { index: 0 }).then(() => {}))
+  await context.setOffline(true)
+  await page.waitForFunction(() => !navigator.onLine)
+  await context.clock.fastForward(60_000)
+  await page.evaluate(() => lab.queue.counts())
+  expect(asked.filter((url) => url.includes('/repair-'))).toEqual([])
+  await context.setOffline(false)
+  await loaded
+})

@@ -74,6 +74,7 @@ export class Waiting {
     if (!place) throw new TaskNotFoundError(id)
     return new Promise((resolve, reject) => {
       let stopTimer = () => {}
+      let stopAborts = () => {}
       const end = () => {
         stopTimer()
         stopAborts()
@@ -93,7 +94,7 @@ export class Waiting {
       this.#add(id, place, waiter)
       if (ms !== 0 && this.#isFresh(storedAt)) this.#askSoon(id)
       else this.#ask(id, storedAt === undefined || ms === 0)
-      const stopAborts = this.#client.onEnd([signal], (reason) => waiter.fail(reason))
+      stopAborts = this.#client.onEnd([signal], (reason) => waiter.fail(reason))
       if (!ms) return
       stopTimer = this.#client.clock.timer(ms, () => {
         waiter.last = true

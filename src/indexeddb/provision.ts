@@ -5,15 +5,23 @@ import { pageOnline } from '../page.js'
 const SOON = 5_000
 
 /**
- * Loads the repair of damaged databases while there is a network: later there may be none, or another version of the app where this
- * one came from. Returns the way to call it off.
+ * Loads the repair of damaged databases while there is a network, or once there is one: later there may be none, or another version of
+ * the app where this one came from. Returns the way to call it off.
  */
 export function provide(): () => void {
   // Who is not a page has its code at hand, and a timer would keep a process from ending.
   if (typeof document === 'undefined') return () => {}
-  const timer = setTimeout(() => {
+  const look = () => {
+    if (!pageOnline()) return
+    stop()
     // Whoever needs it says that it is not there.
-    if (pageOnline()) loadRepair().catch(() => {})
-  }, SOON)
-  return () => clearTimeout(timer)
+    loadRepair().catch(() => {})
+  }
+  const timer = setTimeout(look, SOON)
+  addEventListener('online', look)
+  const stop = () => {
+    clearTimeout(timer)
+    removeEventListener('online', look)
+  }
+  return stop
 }
