@@ -1,5 +1,5 @@
 import { InvalidInputError } from './errors.js'
-import { plainCopy } from './plain-copy.js'
+import { isSimple, LEVELS, plainCopy } from './plain-copy.js'
 
 /**
  * What structured clone copies from thread to thread and IndexedDB refuses all the same. Nothing but a put would tell: the
@@ -12,11 +12,6 @@ const NOT_STORED = new Set(
   ).split(' '),
 )
 
-/**
- * How deep a value may be nested. A value must be readable in every thread, and the stacks of Web Workers are a fraction of a
- * page's: in Chromium they give up at some 1,100 levels, and the message then arrives as null.
- */
-export const LEVELS = 500
 const TOO_DEEP = `nested more than ${LEVELS} levels deep`
 
 /** Where a value stops being cloneable: `.user.save`, and what is there. */
@@ -140,11 +135,6 @@ function fields(value: object, seen: Set<object> | undefined, level: number, clo
     if (flaw) return { ...flaw, path: stepIn(value, key) + flaw.path }
   }
   return undefined
-}
-
-/** Neither an object nor a thing that cannot be cloned. */
-export function isSimple(value: unknown): boolean {
-  return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
 }
 
 function exotic(value: object, seen: Set<object>, level: number, cloned: boolean): Flaw | undefined {

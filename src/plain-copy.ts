@@ -1,4 +1,13 @@
-import { isSimple, LEVELS } from './cloneable.js'
+/**
+ * How deep a value may be nested. A value must be readable in every thread, and the stacks of Web Workers are a fraction of a
+ * page's: in Chromium they give up at some 1,100 levels, and the message then arrives as null.
+ */
+export const LEVELS = 500
+
+/** Neither an object nor a thing that cannot be cloned. */
+export function isSimple(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
+}
 
 /**
  * A copy of plain data: objects and arrays of text, numbers and their like, and of each other, in any shape. Many times faster

@@ -1,4 +1,4 @@
-import { isSimple } from './cloneable.js'
+import { isSimple } from './plain-copy.js'
 
 /** How many parts of a value are looked at to judge its size. */
 const NODES = 64
