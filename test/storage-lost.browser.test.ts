@@ -46,6 +46,25 @@ test('site data that is cleared under two pages: both hear of it, and go on with
   await commands.closeTab(tab)
 })
 
+test.for([
+  'enqueue',
+  'counts',
+  'put', // nothing but a write: it is committed at once
+])(
+  'site data that is cleared as a transaction begins (%s): Chromium never answers it, and nobody waits',
+  async (what, { skip }) => {
+    skip(server.browser !== 'chromium', 'it takes the DevTools protocol')
+    const tab = await other(crypto.randomUUID())
+    await commands.evalTab(tab, 'page.enqueue(1)')
+    const late = commands.evalTab<string>(tab, `page.after(1_000, '${what}')`)
+    await cdp().send('Storage.clearDataForOrigin', { origin: location.origin, storageTypes: 'indexeddb' })
+    expect(await late).toBe('lost')
+    await commands.evalTab(tab, 'page.counts()')
+    await expect.poll(() => commands.evalTab<string[]>(tab, 'page.events()')).toEqual(['lost', 'reopened', 'deleted'])
+    await commands.closeTab(tab)
+  },
+)
+
 test('another page that deletes the database on purpose: what is stored is gone, and nobody cries', async () => {
   const { name, queue, worker, events } = setup()
   await worker.start()

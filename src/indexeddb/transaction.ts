@@ -103,6 +103,8 @@ async function readAndWrite<T>(
  * How a transaction ended. Its requests are not waited for: when no space is left, Chromium (147) never answers the put of a
  * value over 64 kB, which it would store as a file of its own. Nor may the event come: WebKitGTK (2.50) tells nothing of a
  * transaction that was aborted and whose connection was closed at once. `aborted` is for who did that. `failures`: of its requests.
+ *
+ * Chromium (147, 150) tells nothing at all of one that began while it closed the connection: the connection's event is the last word.
  */
 function endOf(tx: IDBTransaction) {
   const failures: unknown[] = []
@@ -112,7 +114,9 @@ function endOf(tx: IDBTransaction) {
     aborted = () => resolve('abort')
     tx.addEventListener('complete', () => resolve('complete'))
     tx.addEventListener('abort', aborted)
+    tx.db.addEventListener('close', aborted)
   })
+  void ended.then(() => tx.db.removeEventListener('close', aborted))
   return { ended, aborted, failures }
 }
 
@@ -173,9 +177,16 @@ const named = (reasons: readonly unknown[], ...names: string[]) =>
 /** What requests come to, or an error once the transaction is aborted without them. It does not complete without them. */
 function unlessAborted<T>(tx: IDBTransaction, requests: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const aborted = () => reject(tx.error ?? new DOMException('The transaction was aborted.', 'AbortError'))
+    const aborted = () => {
+      over()
+      reject(tx.error ?? new DOMException('The transaction was aborted.', 'AbortError'))
+    }
+    const over = () => {
+      tx.removeEventListener('abort', aborted)
+      tx.db.removeEventListener('close', aborted)
+    }
     tx.addEventListener('abort', aborted)
-    const over = () => tx.removeEventListener('abort', aborted)
+    tx.db.addEventListener('close', aborted)
     requests.then(resolve, reject).then(over)
   })
 }

@@ -35,6 +35,22 @@ export const page = {
   role: () => worker.role,
   start: () => (works ? worker.start().catch(coded) : worker.role),
   enqueue: (n: number) => queue.enqueue('double', n).then(({ id }) => id, coded),
+  /** Does it after `ms` in which nothing can reach the page's thread: what happens meanwhile it hears of only then. */
+  after: (ms: number, what: 'enqueue' | 'counts' | 'put') => {
+    const until = performance.now() + ms
+    while (performance.now() < until);
+    if (what !== 'put') return what === 'counts' ? page.counts() : page.enqueue(1)
+    const write = { kind: 'put', store: 'marks', key: ['test'], record: 1 } as const
+    return parts.local.storage
+      .run(
+        function* () {
+          yield []
+          return { writes: [write], value: 'stored' }
+        },
+        { stores: ['marks'], write: true },
+      )
+      .catch(coded)
+  },
   /** A string, so long and random that the browser stores it in a file of its own. */
   enqueueLong: () => queue.enqueue('long', long()).then(({ id }) => id, coded),
   /** Runs until the page ends. */
