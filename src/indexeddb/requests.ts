@@ -2,6 +2,7 @@
 import { compareKeys, isList, type Key } from '../keys.js'
 import { DamagedError } from '../plan/damage.js'
 import type { RawRead, Read, Write } from '../storage.js'
+import { isGecko } from './engine.js'
 
 /** A record holds something that cannot be stored. The transaction was aborted. */
 export class RefusedError extends Error {
@@ -78,20 +79,30 @@ export async function request(tx: IDBTransaction, read: Read): Promise<unknown[]
   const query = queryOf(read)
   // To getAll, a limit of 0 means none.
   if (query === undefined || read.limit === 0) return []
-  // Of a range, get returns the first; it is cheaper than a cursor.
-  const single = read.to === undefined || (read.limit === 1 && !read.reverse)
   // Outside of the try: a key that is refused on the spot is no damage.
-  const asked: Promise<unknown[]> = single
-    ? answer<unknown>(store.get(query)).then((record) => (record === undefined ? [] : [record]))
-    : read.reverse
-      ? backwards(store.openCursor(query, 'prev'), read.limit)
-      : answer<unknown[]>(store.getAll(query, read.limit))
+  const asked = found(store, query, read)
   try {
     return await asked
   } catch (error) {
     if (!isUnreadable(error) || read.table === 'raw') throw error
     throw new DamagedError(read.table, 'the browser itself cannot read it')
   }
+}
+
+function found(store: IDBObjectStore, query: IDBValidKey | IDBKeyRange, read: Read): Promise<unknown[]> {
+  // Of a range, get returns the first; it is cheaper than a cursor.
+  if (read.to === undefined || (read.limit === 1 && !read.reverse)) return single(store, query)
+  if (!read.reverse) return answer<unknown[]>(store.getAll(query, read.limit))
+  return read.limit === 1 && isGecko() ? last(store, query) : backwards(store.openCursor(query, 'prev'), read.limit)
+}
+
+const single = (store: IDBObjectStore, query: IDBValidKey | IDBKeyRange): Promise<unknown[]> =>
+  answer<unknown>(store.get(query)).then((record) => (record === undefined ? [] : [record]))
+
+/** With each record that a cursor comes to, Firefox (140) reads 64 more, of which nobody asks for one here; of keys that is little. */
+async function last(store: IDBObjectStore, query: IDBValidKey | IDBKeyRange): Promise<unknown[]> {
+  const cursor = await answer(store.openKeyCursor(query, 'prev'))
+  return cursor ? single(store, cursor.primaryKey) : []
 }
 
 /** One request for each record: to be used with small limits. getAllRecords could do it in one, but WebKit has none. */
