@@ -50,15 +50,17 @@ export class Due {
     const known = count.ready + count.waiting - size(own)
     let [read, all] = [0, true]
     let from: Key = [ledger.queue, priority]
+    let ahead = this.#taking.remaining
     for (let limit = Math.min(this.#taking.remaining + 1, MARKS); ; limit = Math.min(limit * GROWTH, MARKS)) {
       const marks: ReadOf<'gate'> = range('gate', from, [ledger.queue, priority, LAST], { limit })
       yield [marks]
       let looked = 0
       for (const [i, mark] of marks.found.entries()) {
         if (i === looked && !this.#taking.full) {
-          const likely = this.#likely(marks.found, i)
+          const likely = this.#likely(marks.found, i, ahead)
           yield* this.#blocks.need(likely)
           looked += likely.length
+          ahead *= GROWTH
         }
         read += mark.to - mark.from
         if (mark.order <= this.#taking.now && (yield* this.#takeDue(ledger, mark))) continue
@@ -88,18 +90,20 @@ export class Due {
     else if (left) this.#taking.leftOver()
   }
 
-  /** What will be looked at of the marks from one on, mostly, as far as it may be read at a time; one may stand for thousands of tasks. */
-  #likely(marks: readonly AsideMark[], first: number): Interval[] {
+  /**
+   * What will be looked at of the marks from one on, mostly: so many tasks, as far as they may be read at a time; a mark may stand
+   * for thousands.
+   */
+  #likely(marks: readonly AsideMark[], first: number, tasks: number): Interval[] {
     const likely: Interval[] = []
-    let { remaining } = this.#taking
-    let room = 1
-    for (let i = first; i < marks.length && room > 0; i++) {
+    let [left, room] = [tasks, 1]
+    for (let i = first; i < marks.length && left > 0 && room > 0; i++) {
       const mark = marks[i]
       if (!mark || mark.order > this.#taking.now) break
       const { lane, from, to } = mark
       const readable = this.#cache.readable(lane)
-      const end = Math.min(to, from + Math.min(Math.max(1, remaining), readable))
-      remaining -= end - from
+      const end = Math.min(to, from + Math.min(left, readable))
+      left -= end - from
       room -= (end - from) / readable
       likely.push({ lane, from, to: end })
     }
