@@ -102,6 +102,21 @@ it('are read by the portion, also where what was delayed before them was small',
   expect(kit.most).toBeLessThanOrEqual(48)
 })
 
+it('of what was delayed, so many blocks are read as tasks are asked for, however many marks are due', async () => {
+  const kit = counting()
+  const b = await start(kit)
+  for (let i = 0; i < 20; i++) {
+    const runAt = NOW + 1_000 + i
+    await b.add(Array.from({ length: 256 }, () => ({ input: new ArrayBuffer(8), runAt })))
+  }
+  b.now += 60_000
+  const host = b.host()
+  await host.claim(1) // what is there now is known
+  kit.most = 0
+  expect(await host.claim(300)).toHaveLength(300)
+  expect(kit.most / 2).toBeLessThanOrEqual(3 * 256)
+})
+
 it('are parked by the portion too', async () => {
   const kit = counting()
   const b = await start(kit)
