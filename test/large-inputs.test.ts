@@ -117,6 +117,27 @@ it('of what was delayed, so many blocks are read as tasks are asked for, however
   expect(kit.most / 2).toBeLessThanOrEqual(3 * 256)
 })
 
+it.each([
+  ['not served here', 10, { names: ['work'] }],
+  ['crashed', 30, {}],
+])('are read as far as they are asked for, also behind small ones that are %s', async (what, small, served) => {
+  const kit = counting()
+  const b = await start(kit)
+  const name = what === 'crashed' ? 'work' : 'other'
+  await b.add(Array.from({ length: small }, () => ({ name, runAt: NOW + 1 })))
+  await b.add(large(60).map((task) => ({ ...task, runAt: NOW + 20 })))
+  b.now += 10
+  const host = b.host()
+  const tasks = await host.claim(small)
+  const crashes = what === 'crashed' ? 1 : 0
+  // What is there now is known: small.
+  await host.exchange({ settle: tasks.map((task) => host.aside(task, { order: NOW + 11, crashes })) })
+  b.now += 60_000
+  kit.most = 0
+  expect(await host.claim(small, served)).not.toEqual([])
+  expect(kit.most).toBeLessThanOrEqual(48)
+})
+
 it('are parked by the portion too', async () => {
   const kit = counting()
   const b = await start(kit)

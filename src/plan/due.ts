@@ -50,17 +50,17 @@ export class Due {
     const known = count.ready + count.waiting - size(own)
     let [read, all] = [0, true]
     let from: Key = [ledger.queue, priority]
-    let ahead = this.#taking.remaining
+    let beyond = 0
     for (let limit = Math.min(this.#taking.remaining + 1, MARKS); ; limit = Math.min(limit * GROWTH, MARKS)) {
       const marks: ReadOf<'gate'> = range('gate', from, [ledger.queue, priority, LAST], { limit })
       yield [marks]
       let looked = 0
       for (const [i, mark] of marks.found.entries()) {
         if (i === looked && !this.#taking.full) {
-          const likely = this.#likely(marks.found, i, ahead)
+          const likely = this.#likely(marks.found, i, beyond)
           yield* this.#blocks.need(likely)
           looked += likely.length
-          ahead *= GROWTH
+          beyond = Math.max(1, beyond) * GROWTH
         }
         read += mark.to - mark.from
         if (mark.order <= this.#taking.now && (yield* this.#takeDue(ledger, mark))) continue
@@ -91,18 +91,18 @@ export class Due {
   }
 
   /**
-   * What will be looked at of the marks from one on, mostly: so many tasks, as far as they may be read at a time; a mark may stand
-   * for thousands.
+   * What will be looked at of the marks from one on, mostly, as far as it may be read at a time: as many tasks as are asked for, one mark
+   * may stand for thousands; and the first of so many marks `beyond`, as some may not be taken.
    */
-  #likely(marks: readonly AsideMark[], first: number, tasks: number): Interval[] {
+  #likely(marks: readonly AsideMark[], first: number, beyond: number): Interval[] {
     const likely: Interval[] = []
-    let [left, room] = [tasks, 1]
-    for (let i = first; i < marks.length && left > 0 && room > 0; i++) {
+    let [left, more, room] = [this.#taking.remaining, beyond, 1]
+    for (let i = first; i < marks.length && (left > 0 || more-- > 0) && room > 0; i++) {
       const mark = marks[i]
       if (!mark || mark.order > this.#taking.now) break
       const { lane, from, to } = mark
       const readable = this.#cache.readable(lane)
-      const end = Math.min(to, from + Math.min(left, readable))
+      const end = Math.min(to, from + Math.min(Math.max(1, left), readable))
       left -= end - from
       room -= (end - from) / readable
       likely.push({ lane, from, to: end })
