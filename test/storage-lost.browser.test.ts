@@ -56,11 +56,15 @@ test.for([
     skip(server.browser !== 'chromium', 'it takes the DevTools protocol')
     const tab = await other(crypto.randomUUID())
     await commands.evalTab(tab, 'page.enqueue(1)')
-    const late = commands.evalTab<string>(tab, `page.after(1_000, '${what}')`)
+    const [begun, over] = [crypto.randomUUID(), crypto.randomUUID()]
+    const late = commands.evalTab<string>(tab, `page.after(['${begun}', '${over}'], '${what}')`)
+    await expect.poll(() => document.cookie).toContain(begun)
     await cdp().send('Storage.clearDataForOrigin', { origin: location.origin, storageTypes: 'indexeddb' })
+    await cookieStore.set(over, 'yes')
     expect(await late).toBe('lost')
     await commands.evalTab(tab, 'page.counts()')
     await expect.poll(() => commands.evalTab<string[]>(tab, 'page.events()')).toEqual(['lost', 'reopened', 'deleted'])
+    for (const name of [begun, over]) await cookieStore.delete(name)
     await commands.closeTab(tab)
   },
 )

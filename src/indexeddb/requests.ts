@@ -91,18 +91,17 @@ export async function request(tx: IDBTransaction, read: Read): Promise<unknown[]
 
 function found(store: IDBObjectStore, query: IDBValidKey | IDBKeyRange, read: Read): Promise<unknown[]> {
   // Of a range, get returns the first; it is cheaper than a cursor.
-  if (read.to === undefined || (read.limit === 1 && !read.reverse)) return single(store, query)
+  if (read.to === undefined || (read.limit === 1 && !read.reverse)) {
+    return answer<unknown>(store.get(query)).then((record) => (record === undefined ? [] : [record]))
+  }
   if (!read.reverse) return answer<unknown[]>(store.getAll(query, read.limit))
   return read.limit === 1 && isGecko() ? last(store, query) : backwards(store.openCursor(query, 'prev'), read.limit)
 }
 
-const single = (store: IDBObjectStore, query: IDBValidKey | IDBKeyRange): Promise<unknown[]> =>
-  answer<unknown>(store.get(query)).then((record) => (record === undefined ? [] : [record]))
-
 /** With each record that a cursor comes to, Firefox (140) reads 64 more, of which nobody asks for one here; of keys that is little. */
 async function last(store: IDBObjectStore, query: IDBValidKey | IDBKeyRange): Promise<unknown[]> {
   const cursor = await answer(store.openKeyCursor(query, 'prev'))
-  return cursor ? single(store, cursor.primaryKey) : []
+  return cursor ? [await answer<unknown>(store.get(cursor.primaryKey))] : []
 }
 
 /** One request for each record: to be used with small limits. getAllRecords could do it in one, but WebKit has none. */

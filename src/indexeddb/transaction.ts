@@ -176,19 +176,19 @@ const named = (reasons: readonly unknown[], ...names: string[]) =>
 
 /** What requests come to, or an error once the transaction is aborted without them. It does not complete without them. */
 function unlessAborted<T>(tx: IDBTransaction, requests: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const aborted = () => {
-      over()
-      reject(tx.error ?? new DOMException('The transaction was aborted.', 'AbortError'))
-    }
-    const over = () => {
-      tx.removeEventListener('abort', aborted)
-      tx.db.removeEventListener('close', aborted)
-    }
-    tx.addEventListener('abort', aborted)
-    tx.db.addEventListener('close', aborted)
-    requests.then(resolve, reject).then(over)
+  let aborted = () => {}
+  const answered = new Promise<T>((resolve, reject) => {
+    aborted = () => reject(tx.error ?? new DOMException('The transaction was aborted.', 'AbortError'))
+    requests.then(resolve, reject)
   })
+  const over = () => {
+    tx.removeEventListener('abort', aborted)
+    tx.db.removeEventListener('close', aborted)
+  }
+  tx.addEventListener('abort', aborted)
+  tx.db.addEventListener('close', aborted)
+  answered.then(over, over)
+  return answered
 }
 
 /** False: it is over already, or handed over. */

@@ -35,10 +35,14 @@ export const page = {
   role: () => worker.role,
   start: () => (works ? worker.start().catch(coded) : worker.role),
   enqueue: (n: number) => queue.enqueue('double', n).then(({ id }) => id, coded),
-  /** Does it after `ms` in which nothing can reach the page's thread: what happens meanwhile it hears of only then. */
-  after: (ms: number, what: 'enqueue' | 'counts' | 'put') => {
-    const until = performance.now() + ms
-    while (performance.now() < until);
+  /**
+   * Does it after a time in which nothing can reach the page's thread: what happens meanwhile it hears of only then. Cookies are read
+   * at any time: one says that the time has begun, one that it is over.
+   */
+  after: async ([begun, over]: readonly [string, string], what: 'enqueue' | 'counts' | 'put') => {
+    await cookieStore.set(begun, 'yes')
+    const latest = performance.now() + 20_000
+    while (!document.cookie.includes(over) && performance.now() < latest);
     if (what !== 'put') return what === 'counts' ? page.counts() : page.enqueue(1)
     const write = { kind: 'put', store: 'marks', key: ['test'], record: 1 } as const
     return parts.local.storage
