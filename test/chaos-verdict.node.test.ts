@@ -48,6 +48,10 @@ describe('finds nothing wrong', () => {
         .found({ ...task, run: 1 }),
     ],
     [
+      'where what it told is heard after that',
+      new Story().claim('p').wait().dies('web worker', 'p', 1).run('p', 2).ran('p', 1).settle('p', 'completed'),
+    ],
+    [
       'where all dies before anything is known of it',
       new Story().wait().dies('browser').claim('q', { crashes: 1 }).run('q').settle('q', 'completed'),
     ],

@@ -23,10 +23,11 @@ export function* unfair(history: History, excuses: Excuses, came: Came): Generat
     }
     for (const [j, run] of held.runs.entries()) {
       if (run.attempt !== held.attempt) yield `attempt ${run.attempt} ran under a claim of attempt ${held.attempt}`
-      if (isRecorded(held) && run.order > (held.toldAt ?? 0)) yield `ran in ${run.life} after it was recorded there`
+      if (isRecorded(held) && run.order > (held.toldAt ?? 0) && run.at > (held.recordedAt ?? 0))
+        yield `ran in ${run.life} after it was recorded there`
       const previous = held.runs[j - 1]
       if (!previous) continue
-      const death = excuses.endedWorker(previous, previous.heardAt, run.heardAt)
+      const death = excuses.endedWorker(previous, previous.at, run.heardAt)
       if (death) count(came, death, 'again')
       else yield `ran twice under one claim, and Web Worker ${previous.worker} lived`
     }

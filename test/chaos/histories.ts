@@ -13,8 +13,9 @@ export interface Held extends Claim {
   order: number
   runs: Execution[]
   to?: Settled['to']
-  /** In which order that was heard. */
+  /** In which order that was heard, and when that exchange began. */
   toldAt?: number
+  recordedAt?: number
 }
 
 /** What happened to a task, claim by claim. */
@@ -32,7 +33,7 @@ export function historiesOf(books: Books): { histories: Map<string, History>; st
         .get(place)
         ?.filter((claim) => claim.host === host)
         .at(-1)
-      if (held) Object.assign(held, { to, toldAt: order })
+      if (held) Object.assign(held, { to, toldAt: order, recordedAt: at })
     }
     for (const claim of claimed) {
       const history = histories.get(claim.place) ?? []
@@ -47,6 +48,8 @@ export function historiesOf(books: Books): { histories: Map<string, History>; st
     if (held) held.runs.push(run)
     else stray.push(run)
   }
+  // Each Web Worker has a line of its own: what one told just before its end may be heard after another has run the task again.
+  for (const history of histories.values()) for (const { runs } of history) runs.sort((a, b) => a.at - b.at)
   return { histories, stray }
 }
 

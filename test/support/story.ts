@@ -49,6 +49,12 @@ export class Story {
     return this.hear({ type: 'run', life: page, worker, id, name: 'work', key: 'a', attempt, at: this.#now })
   }
 
+  /** It ran when what `wait` passed over began, and is heard of now. */
+  ran(page: string, worker: number): this {
+    const at = this.#now - 60_000
+    return this.hear({ type: 'run', life: page, worker, id, name: 'work', key: 'a', attempt: 1, at })
+  }
+
   settle(page: string, to: To): this {
     return this.#exchange(page, [], [{ place, to }])
   }
